@@ -1,0 +1,114 @@
+"""The operations that every network is made of, in NumPy.
+
+An `Ops` object is a backend together with a flat dict of named arrays: `ops.linear("analysis.in", x)`
+looks up "analysis.in.weight" (C_out, C_in) and "analysis.in.bias" (C_out,); a depthwise weight is (3, 3, C).
+Arrays are channels-last, (N, H, W, C), so that a 1x1 convolution is one matrix product and a depthwise one nine
+shifted multiply-adds over contiguous memory.
+
+Nothing here imports torch: `ops_torch.TorchOps` has the same methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SLOPE", "Array", "NumpyOps", "Ops", "add_shifted", "shuffle", "unshuffle"]
+
+#: Negative slope of the leaky ReLU. A power of two, so that fixed point has it exactly.
+SLOPE = 0.125
+
+T = TypeVar("T")
+Array = npt.NDArray[np.float32]
+
+
+class Ops(Protocol[T]):
+    """What a backend provides. T is its array type; all shapes are (N, H, W, C)."""
+
+    def linear(self, name: str, x: T) -> T:
+        """1x1 convolution: (N, H, W, C_in) -> (N, H, W, C_out)."""
+
+    def depthwise(self, name: str, x: T) -> T:
+        """3x3 convolution of each channel with its own kernel, zero padding: same shape."""
+
+    def leaky(self, x: T) -> T:
+        """Leaky ReLU with slope `SLOPE`."""
+
+    def add(self, x: T, y: T) -> T:
+        """Sum of two arrays of the same shape."""
+
+    def unshuffle(self, x: T, n: int) -> T:
+        """Space to depth: (N, H, W, C) -> (N, H/n, W/n, n*n*C), channels ordered (row, column, c)."""
+
+    def shuffle(self, x: T, n: int) -> T:
+        """Depth to space, the inverse of `unshuffle`."""
+
+    def concat(self, x: T, y: T) -> T:
+        """Concatenation along the channels."""
+
+
+def unshuffle(x: Any, n: int) -> Any:
+    """Space to depth on a NumPy array or a tensor: (N, H, W, C) -> (N, H/n, W/n, n*n*C)."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // n, n, width // n, n, channels)
+    return x.swapaxes(2, 3).reshape(batch, height // n, width // n, n * n * channels)
+
+
+def shuffle(x: Any, n: int) -> Any:
+    """Depth to space on a NumPy array or a tensor: (N, H, W, n*n*C) -> (N, H*n, W*n, C)."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height, width, n, n, channels // (n * n))
+    return x.swapaxes(2, 3).reshape(batch, height * n, width * n, channels // (n * n))
+
+
+def add_shifted(x: Any, weight: Any, out: Any) -> Any:
+    """Add the 3x3 depthwise convolution of `x` (N, H, W, C) with `weight` (3, 3, C), zero padding, to `out`, in place.
+
+    Nine shifted multiply-adds over NumPy arrays or tensors, never a convolution routine: those may pick Winograd
+    or FFT, which are not exact, and the exact entropy part runs through here too.
+    """
+    height, width = x.shape[1:3]
+    for row in (-1, 0, 1):
+        for column in (-1, 0, 1):
+            source = x[:, max(row, 0) : height + min(row, 0), max(column, 0) : width + min(column, 0)]
+            out[:, max(-row, 0) : height + min(-row, 0), max(-column, 0) : width + min(-column, 0)] += (
+                source * weight[row + 1, column + 1]
+            )
+    return out
+
+
+class NumpyOps:
+    """Float32 on a CPU through BLAS. Results depend on the BLAS in the last bits: not for the entropy part."""
+
+    def __init__(self, params: Mapping[str, Array]) -> None:
+        self.params = params
+
+    def linear(self, name: str, x: Array) -> Array:
+        weight = self.params[f"{name}.weight"]
+        out: Array = x.reshape(-1, x.shape[-1]) @ weight.T
+        out += self.params[f"{name}.bias"]
+        return out.reshape(*x.shape[:-1], -1)
+
+    def depthwise(self, name: str, x: Array) -> Array:
+        out = np.empty_like(x)
+        out[...] = self.params[f"{name}.bias"]
+        return add_shifted(x, self.params[f"{name}.weight"], out)  # type: ignore[no-any-return]
+
+    def leaky(self, x: Array) -> Array:
+        out: Array = np.maximum(x, x * np.float32(SLOPE))
+        return out
+
+    def add(self, x: Array, y: Array) -> Array:
+        return x + y
+
+    def unshuffle(self, x: Array, n: int) -> Array:
+        return unshuffle(x, n)  # type: ignore[no-any-return]
+
+    def shuffle(self, x: Array, n: int) -> Array:
+        return shuffle(x, n)  # type: ignore[no-any-return]
+
+    def concat(self, x: Array, y: Array) -> Array:
+        return np.concatenate((x, y), axis=-1)

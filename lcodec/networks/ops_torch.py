@@ -1,0 +1,44 @@
+"""The operations of `ops` in torch: training, and encoding or decoding on a GPU or on large images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lcodec.networks.ops import SLOPE, shuffle, unshuffle
+
+__all__ = ["TorchOps"]
+
+
+class TorchOps:
+    """Same contract as `ops.NumpyOps`, over torch tensors; differentiable, and works under autocast."""
+
+    def __init__(self, params: Mapping[str, Tensor]) -> None:
+        self.params = params
+
+    def linear(self, name: str, x: Tensor) -> Tensor:
+        return F.linear(x, self.params[f"{name}.weight"], self.params[f"{name}.bias"])
+
+    def depthwise(self, name: str, x: Tensor) -> Tensor:
+        weight = self.params[f"{name}.weight"].permute(2, 0, 1)[:, None]
+        # The permuted view is exactly torch's channels_last memory format: nothing is copied.
+        out = F.conv2d(x.permute(0, 3, 1, 2), weight, self.params[f"{name}.bias"], padding=1, groups=x.shape[-1])
+        return out.permute(0, 2, 3, 1)
+
+    def leaky(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, SLOPE)
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+    def unshuffle(self, x: Tensor, n: int) -> Tensor:
+        return unshuffle(x, n)  # type: ignore[no-any-return]
+
+    def shuffle(self, x: Tensor, n: int) -> Tensor:
+        return shuffle(x, n)  # type: ignore[no-any-return]
+
+    def concat(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat((x, y), dim=-1)
