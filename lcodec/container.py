@@ -1,0 +1,191 @@
+"""Container of one coded picture, version 1: the bytes of an .lcdc file. `FORMAT.md` is its specification.
+
+Packs and unpacks; knows neither networks nor pixels. Every field is checked before anything is allocated for it,
+and both the file and the decoded symbols have a CRC-32.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from lcodec.errors import DamagedError
+
+__all__ = ["CHUNKS", "MAGIC", "SIDE_MAX", "VERSION", "Container", "Header", "pack", "read_header", "unpack"]
+
+MAGIC = b"\x8bLCD"
+VERSION = 1
+#: Largest width and height.
+SIDE_MAX = (1 << 24) - 1
+#: Types of optional chunks: name -> type.
+CHUNKS = {"icc": 1}
+#: Largest optional chunk, decompressed.
+CHUNK_MAX = 1 << 24
+#: Most optional chunks in a file.
+CHUNK_COUNT_MAX = 16
+
+_GREY, _HAS_CHUNKS = 1, 2
+_IDS = struct.Struct("<H8s4sI")
+_CRC = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Header:
+    """All that stands before the coded sections."""
+
+    width: int  #: pixels
+    height: int  #: pixels
+    grey: bool  #: decodes to one channel
+    quality: int  #: 0..10,000
+    entropy_id: bytes  #: 8 bytes: which entropy model reads the sections
+    synthesis_id: bytes  #: 4 bytes: which synthesis was meant for its latents
+    check: int  #: CRC-32 of the symbols
+    sections: dict[str, int]  #: name -> bytes, in the order of the file: hyper, latents, then chunks
+    size: int = 0  #: bytes of the header itself
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole file."""
+        return self.size + sum(self.sections.values()) + _CRC.size
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that are neither coded hyper-latents nor latents nor optional chunks."""
+        return self.size + _CRC.size
+
+
+@dataclass(frozen=True)
+class Container:
+    """A whole file, its checksum verified."""
+
+    header: Header
+    hyper: bytes
+    latents: bytes
+    chunks: dict[str, bytes]  #: name -> content, decompressed; unknown types are left out
+
+
+def _varint(value: int) -> bytes:
+    """Unsigned LEB128: seven bits a byte, lowest first."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class _Reader:
+    """Reads fields in turn; running out of bytes is an error, never an IndexError."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, count: int) -> bytes:
+        if self.at + count > len(self.data):
+            raise DamagedError("truncated: the header is incomplete")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if byte == 0 and shift:
+                    raise DamagedError("damaged: a number in the header is padded")
+                return value
+        raise DamagedError("damaged: a number in the header is too long")
+
+
+def pack(header: Header, hyper: bytes, latents: bytes, chunks: dict[str, bytes]) -> bytes:
+    """Bytes of a file; the lengths in `header.sections` and `header.size` are not looked at."""
+    compressed = {CHUNKS[name]: zlib.compress(content, 9) for name, content in chunks.items()}
+    flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed)
+    parts = [
+        MAGIC,
+        bytes((VERSION, flags)),
+        _varint(header.width),
+        _varint(header.height),
+        _IDS.pack(header.quality, header.entropy_id, header.synthesis_id, header.check),
+        _varint(len(hyper)),
+        _varint(len(latents)),
+    ]
+    if compressed:
+        parts += [_varint(len(compressed)), *(bytes((kind,)) + _varint(len(body)) for kind, body in compressed.items())]
+    parts += [hyper, latents, *compressed.values()]
+    body = b"".join(parts)
+    return body + _CRC.pack(zlib.crc32(body))
+
+
+def read_header(data: bytes) -> Header:
+    """Header of a file, from its first bytes (1 KiB always suffices).
+
+    Raises:
+        DamagedError: not an lcodec file, one of a later version, or the header is damaged or incomplete.
+    """
+    reader = _Reader(data)
+    if data[: len(MAGIC)] != MAGIC:
+        if MAGIC.startswith(data):
+            raise DamagedError("truncated: the header is incomplete" if data else "not an lcodec file: it is empty")
+        raise DamagedError("not an lcodec file")
+    reader.take(len(MAGIC))
+    version, flags = reader.byte(), reader.byte()
+    if version != VERSION:
+        raise DamagedError(f"made by a later lcodec (container version {version}), or damaged")
+    if flags & ~(_GREY | _HAS_CHUNKS):
+        raise DamagedError("made by a later lcodec (unknown flags), or damaged")
+    width, height = reader.varint(), reader.varint()
+    quality, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and quality <= 10_000):
+        raise DamagedError("damaged: a field of the header is out of range")
+    sections = {"hyper": reader.varint(), "latents": reader.varint()}
+    if flags & _HAS_CHUNKS:
+        count = reader.varint()
+        if not 0 < count <= CHUNK_COUNT_MAX:
+            raise DamagedError("damaged: a field of the header is out of range")
+        names = {kind: name for name, kind in CHUNKS.items()}
+        for _ in range(count):
+            kind = reader.byte()
+            name = names.get(kind, f"chunk{kind}")
+            if name in sections:
+                raise DamagedError("damaged: a chunk comes twice")
+            sections[name] = reader.varint()
+    return Header(width, height, bool(flags & _GREY), quality, entropy_id, synthesis_id, check, sections, reader.at)
+
+
+def unpack(data: bytes) -> Container:
+    """Take a whole file apart.
+
+    Raises:
+        DamagedError: not an lcodec file, or damaged, truncated, or followed by other bytes.
+    """
+    header = read_header(data)
+    if len(data) < header.total:
+        raise DamagedError(f"truncated: {len(data)} of {header.total} bytes")
+    if len(data) > header.total:
+        raise DamagedError(f"damaged: {len(data) - header.total} bytes too many")
+    if zlib.crc32(data[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
+        raise DamagedError("damaged: the checksum differs")
+    at, parts = header.size, {}
+    for name, size in header.sections.items():
+        parts[name] = data[at : at + size]
+        at += size
+    chunks = {name: _decompress(parts[name]) for name in CHUNKS if name in parts}
+    return Container(header, parts["hyper"], parts["latents"], chunks)
+
+
+def _decompress(body: bytes) -> bytes:
+    """Content of a chunk, at most CHUNK_MAX bytes."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(body, CHUNK_MAX)
+    except zlib.error as error:
+        raise DamagedError("damaged: a chunk is not decodable") from error
+    if not stream.eof:
+        raise DamagedError("damaged: a chunk is too large or incomplete")
+    return content

@@ -1,0 +1,241 @@
+"""The entropy model: hyper-latents and latents <-> two coded sections, in the order of the bitstream.
+
+    hyper-latents z (coded with fixed scales) -> hyper-synthesis -> features -> base parameters
+    four steps: context of what is known -> mean and scale of a quarter of the latents -> code their symbols
+
+Everything here is integer (`integer`), so that encoder and decoder agree on every machine. A latent is carried in
+1/16 of a quantisation step: symbol = round(latent - mean), decoded latent = symbol + mean. Decoder and encoder run the
+same `_walk`; only where a symbol comes from differs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
+from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, EXPONENT_MAX, FixedOps, times_exp2
+from lcodec.entropy.tables import EXP2_SIZE, SCALES
+from lcodec.errors import ModelError
+from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
+
+__all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "interpolate"]
+
+#: Qualities are integers 0..QUALITY_STEPS.
+QUALITY_STEPS = 10_000
+#: A mean is a multiple of 1/MEAN_STEPS of a quantisation step.
+MEAN_STEPS = 16
+
+Integers = npt.NDArray[np.int64]
+#: Codes one batch of symbols: (table indexes (n,), means (n,) in 1/16, where) -> symbols (n,). `where` is the list of
+#: (rows, columns, channels) slices whose elements the batch holds, in order.
+Exchange = Callable[
+    [npt.NDArray[np.uint8], npt.NDArray[np.float64], list[tuple[slice, slice, slice]]], npt.NDArray[np.int32]
+]
+
+
+def interpolate(table: npt.NDArray[Any], quality: int) -> Integers:
+    """Integer table (A, C) at a quality 0..QUALITY_STEPS, linear between its A evenly spaced anchors, floored: (C,)."""
+    position = quality * (len(table) - 1)
+    low = min(position // QUALITY_STEPS, len(table) - 2)
+    part = position - low * QUALITY_STEPS
+    below, above = table[low].astype(np.int64), table[low + 1].astype(np.int64)
+    between: Integers = (below * (QUALITY_STEPS - part) + above * part) // QUALITY_STEPS
+    return between
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The model's integers at one quality."""
+
+    gain: Integers  #: (320,) log2 of the quantisation steps in a latent's standard deviation, in 1/1024
+    scale: Integers  #: (320,) added to predicted scales; a table index is 4096
+    hyper_gain: Integers  #: (96,) log2 of the steps in a unit of a hyper-latent, in 1/1024
+    hyper_index: npt.NDArray[np.uint8]  #: (96,) table of each hyper-latent channel
+
+    @property
+    def steps(self) -> npt.NDArray[np.float64]:
+        """Quantisation steps in a latent's standard deviation, (320,)."""
+        return np.exp2(self.gain / EXP2_SIZE)
+
+    @property
+    def hyper_steps(self) -> npt.NDArray[np.float64]:
+        """Quantisation steps in a unit of a hyper-latent, (96,)."""
+        return np.exp2(self.hyper_gain / EXP2_SIZE)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What an encoder wrote."""
+
+    hyper: bytes
+    latents: bytes
+    check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
+    values: npt.NDArray[np.int32]  #: (h, w, 320) decoded latents, in 1/16 of a quantisation step
+
+
+class EntropyModel:
+    """Fixed-point networks and integer tables of one model, ready to code pictures of any size and quality."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], xp: Any = np, device: Any = None) -> None:
+        """Take the entropy part of a model file.
+
+        Args:
+            arrays: fixed-point layers (see `FixedOps`) and quality.{gain,scale,hyper_gain,hyper_scale} int32 (A, C).
+            xp: numpy or torch, whose float64 carries the integers.
+            device: torch's device.
+
+        Raises:
+            ModelError: arrays are missing, or not exact.
+        """
+        self.xp, self.device = xp, device
+        self.ops = FixedOps(arrays, xp, device)
+        try:
+            self._quality = {name: arrays[f"quality.{name}"] for name in ("gain", "scale", "hyper_gain", "hyper_scale")}
+        except KeyError as error:
+            raise ModelError(f"the model has no {error.args[0]}") from error
+        if any(np.abs(self._quality[name]).max() > EXPONENT_MAX for name in ("gain", "hyper_gain")):
+            raise ModelError("the model's gains are out of range")
+        self.channels = self._quality["gain"].shape[1]
+        self.hyper_channels = self._quality["hyper_gain"].shape[1]
+
+    def levels(self, quality: int) -> Levels:
+        """Integers at `quality`, 0..QUALITY_STEPS."""
+        table = {name: interpolate(array, quality) for name, array in self._quality.items()}
+        return Levels(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
+
+    def encode(self, latents: npt.NDArray[np.float32], hyper_latents: npt.NDArray[np.float32], quality: int) -> Coded:
+        """Quantise and code one picture.
+
+        Args:
+            latents: (h, w, 320), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), 96), as `hyper_analysis` gives them.
+            quality: 0..QUALITY_STEPS.
+        """
+        levels = self.levels(quality)
+        scaled = latents.astype(np.float64) * levels.steps
+        hyper = np.rint(hyper_latents * levels.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+        coder, check = SymbolEncoder(), 0
+
+        def exchange(
+            indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[tuple[slice, slice, slice]]
+        ) -> npt.NDArray[np.int32]:
+            nonlocal check
+            wanted = np.concatenate([scaled[place].ravel() for place in where])
+            symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+            coder.put(indexes, symbols)
+            check = _crc(symbols, check)
+            return symbols
+
+        hyper_coder = SymbolEncoder()
+        hyper_symbols = np.moveaxis(hyper, -1, 0).ravel()
+        hyper_coder.put(self._hyper_indexes(levels, hyper.shape[:2]), hyper_symbols)
+        check = _crc(hyper_symbols, check)
+        values = self._walk(hyper, latents.shape[:2], levels, exchange)
+        return Coded(hyper_coder.finish(), coder.finish(), check, values)
+
+    def decode(
+        self, hyper: bytes, latents: bytes, size: tuple[int, int], quality: int
+    ) -> tuple[npt.NDArray[np.int32], int]:
+        """Decode one picture's latents, the mirror of `encode`.
+
+        Args:
+            hyper: coded hyper-latents.
+            latents: coded latents.
+            size: (h, w) of the latents.
+            quality: 0..QUALITY_STEPS.
+
+        Returns:
+            Decoded latents (h, w, 320) in 1/16 of a quantisation step, and the CRC-32 of the symbols.
+
+        Raises:
+            DamagedError: the bytes cannot come from an encoder.
+        """
+        levels = self.levels(quality)
+        coder, check = SymbolDecoder(latents), 0
+
+        def exchange(
+            indexes: npt.NDArray[np.uint8], _means: npt.NDArray[np.float64], _where: list[tuple[slice, slice, slice]]
+        ) -> npt.NDArray[np.int32]:
+            nonlocal check
+            symbols = coder.get(indexes)
+            check = _crc(symbols, check)
+            return symbols
+
+        hyper_size = (-(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE))
+        hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(levels, hyper_size))
+        check = _crc(hyper_symbols, check)
+        hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
+        return self._walk(hyper_values, size, levels, exchange), check
+
+    def _hyper_indexes(self, levels: Levels, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        """Table of each hyper-latent, in the order of coding: channel, row, column."""
+        return np.repeat(levels.hyper_index, size[0] * size[1])
+
+    def _place(self, values: npt.NDArray[Any]) -> Any:
+        """A float64 array of `xp` with a batch axis."""
+        array = np.ascontiguousarray(values[None], np.float64)
+        return array if self.xp is np else self.xp.as_tensor(array, device=self.device)
+
+    def _fetch(self, values: Any) -> npt.NDArray[np.float64]:
+        """The NumPy array of an array of `xp`."""
+        return values if self.xp is np else values.cpu().numpy()  # type: ignore[no-any-return]
+
+    def _walk(
+        self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels, exchange: Exchange
+    ) -> npt.NDArray[np.int32]:
+        """Go through all latents in the order of coding; `exchange` turns indexes and means into symbols."""
+        units = times_exp2(
+            self.xp,
+            self._place(hyper * MEAN_STEPS).clip(-ACTIVATION_MAX, ACTIVATION_MAX),
+            -levels.hyper_gain,
+            ACTIVATION_BITS - 4,
+        )
+        features = hyper_synthesis(self.ops, units)[:, : size[0], : size[1]]
+        values = np.zeros((*size, self.channels))
+        width = self.channels // GROUPS
+        for step, positions in enumerate(STEPS):
+            hidden = features
+            if step:
+                known = times_exp2(self.xp, self._place(values), -levels.gain, ACTIVATION_BITS - 4)
+                hidden = context(self.ops, step, known, features)
+            where, indexes, means = [], [], []
+            for group, (row, column) in enumerate(positions):
+                at = (slice(row, None, 2), slice(column, None, 2))
+                channels = slice(group * width, (group + 1) * width)
+                predicted = correction(self.ops, group, features[:, at[0], at[1]], base=True)
+                if step:
+                    predicted = self.ops.add(
+                        predicted, correction(self.ops, group, hidden[:, at[0], at[1]], base=False)
+                    )
+                mean = times_exp2(self.xp, predicted[..., width:], levels.gain[channels], 4 - ACTIVATION_BITS)
+                where.append((*at, channels))
+                indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[channels]).ravel())
+                means.append(self._fetch(mean[0]).ravel())
+            mean_values = np.concatenate(means)
+            symbols = exchange(np.concatenate(indexes), mean_values, where)
+            decoded = np.clip(symbols * MEAN_STEPS + mean_values, -ACTIVATION_MAX, ACTIVATION_MAX)
+            begin = 0
+            for place in where:
+                target = values[place]
+                target[...] = decoded[begin : begin + target.size].reshape(target.shape)
+                begin += target.size
+        return values.astype(np.int32)
+
+
+def _index(scale: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Nearest table of scales in 1/4096 of an index."""
+    half = 1 << (ACTIVATION_BITS - 1)
+    index: npt.NDArray[np.uint8] = (
+        np.floor_divide(scale + half, 1 << ACTIVATION_BITS).clip(0, SCALES - 1).astype(np.uint8)
+    )
+    return index
+
+
+def _crc(symbols: npt.NDArray[np.int32], check: int) -> int:
+    return zlib.crc32(symbols.astype("<i2").tobytes(), check)
