@@ -1,0 +1,155 @@
+"""The spine: picture -> file and file -> picture, a line a stage. `encode` and `decode` are mirror images.
+
+On a CPU both run on NumPy alone; torch is imported for a GPU, and for pictures large enough to pay for the import.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.container import Header, pack, unpack
+from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, EntropyModel
+from lcodec.entropy.selftest import self_test
+from lcodec.errors import DamagedError, LimitError, UsageError
+from lcodec.networks.hyperprior import HYPER_STRIDE, hyper_analysis
+from lcodec.networks.ops import NumpyOps
+from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
+from lcodec.picture import Picture
+from lcodec.zoo import ENTROPY, Model, Zoo
+
+__all__ = ["MAX_PIXELS", "Backend", "Device", "decode", "encode"]
+
+Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["auto", "numpy", "torch"]
+
+#: Largest picture, in pixels, unless the caller says otherwise.
+MAX_PIXELS = 1 << 28
+#: From this size on, torch's faster networks outweigh its import (`benchmarks.startup`).
+TORCH_PIXELS = 3_000_000
+
+
+class _Engine:
+    """Where networks run: NumPy or torch, and the device. The two compute the same symbols."""
+
+    def __init__(self, device: Device, backend: Backend, pixels: int) -> None:
+        self.xp: Any = np
+        self.device: Any = None
+        if backend == "torch" or device == "cuda" or (backend == "auto" and pixels >= TORCH_PIXELS):
+            import torch
+
+            if device == "cuda" and not torch.cuda.is_available():
+                raise UsageError("no CUDA device here")
+            self.xp = torch
+            self.device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+        self_test(self.xp, self.device)
+
+    def ops(self, arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
+        """Float operations over a model's arrays."""
+        if self.xp is np:
+            return NumpyOps(arrays)
+        from lcodec.networks.ops_torch import TorchOps
+
+        return TorchOps({name: self.place(value) for name, value in arrays.items()})
+
+    def entropy(self, model: Model) -> EntropyModel:
+        """The entropy model on this engine."""
+        if self.xp is np:
+            return model.entropy
+        arrays = {name: value for name, value in model.arrays.items() if name.startswith(ENTROPY)}
+        return EntropyModel(arrays, self.xp, self.device)
+
+    def place(self, value: npt.NDArray[Any]) -> Any:
+        """A float32 array of this engine."""
+        value = np.ascontiguousarray(value, np.float32)
+        return value if self.xp is np else self.xp.as_tensor(value, device=self.device)
+
+    def fetch(self, value: Any) -> npt.NDArray[np.float32]:
+        """The NumPy array of this engine's array."""
+        return value if self.xp is np else value.cpu().numpy()  # type: ignore[no-any-return]
+
+
+def _gain(table: npt.NDArray[np.float32], quality: int) -> npt.NDArray[np.float32]:
+    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
+    position = quality / QUALITY_STEPS * (len(table) - 1)
+    low = min(int(position), len(table) - 2)
+    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
+    return factors
+
+
+def _pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:
+    """Repeat the last row and column until both sides are multiples of `multiple`. x: (H, W, C)."""
+    return np.pad(x, ((0, -x.shape[0] % multiple), (0, -x.shape[1] % multiple), (0, 0)), mode="edge")
+
+
+def encode(
+    picture: Picture, model: Model, quality: float, *, device: Device = "auto", backend: Backend = "auto"
+) -> bytes:
+    """Encode a picture to the bytes of an .lcdc file.
+
+    Args:
+        picture: of any size.
+        model: from a `Zoo`.
+        quality: 0 to 100; steps of 0.01 have an effect.
+        device: "cuda" to use a GPU, "cpu" to use none.
+        backend: for tests; which implementation runs.
+
+    Raises:
+        UsageError: the quality is out of range, or the device is not there.
+        SelfTestError: this machine's arithmetic is not exact.
+    """
+    if not 0 <= quality <= 100:
+        raise UsageError(f"quality must be 0 to 100, not {quality:g}")
+    level = round(quality * QUALITY_STEPS / 100)
+    height, width, channels = picture.pixels.shape
+    engine = _Engine(device, backend, height * width)
+    ops = engine.ops(model.encoder)
+    pixels = picture.pixels if channels == 3 else np.repeat(picture.pixels, 3, axis=2)
+    normalised = _pad(pixels, LATENT_STRIDE)[None] / np.float32(255) - np.float32(0.5)
+    gain = engine.place(_gain(model.encoder["gain.analysis"], level))
+    latents = engine.fetch(analysis(ops, engine.place(normalised), gain))[0]
+    hyper_latents = engine.fetch(hyper_analysis(ops, engine.place(_pad(latents, HYPER_STRIDE)[None])))[0]
+    coded = engine.entropy(model).encode(latents, hyper_latents, level)
+    header = Header(width, height, channels == 1, level, model.entropy_id, model.synthesis_id, coded.check, {})
+    return pack(header, coded.hyper, coded.latents, {"icc": picture.icc} if picture.icc else {})
+
+
+def decode(
+    data: bytes, zoo: Zoo, *, device: Device = "auto", backend: Backend = "auto", max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """Decode the bytes of an .lcdc file, the mirror of `encode`.
+
+    Pixels may differ by 1/255 between devices (the synthesis is floating point); the latents never do.
+
+    Args:
+        data: a whole file.
+        zoo: where the model that the file names is looked for.
+        device: "cuda" to use a GPU, "cpu" to use none.
+        backend: for tests; which implementation runs.
+        max_pixels: larger pictures are refused.
+
+    Raises:
+        DamagedError: not an lcodec file, or damaged or truncated.
+        ModelError: the model is not at hand.
+        LimitError: the picture is larger than `max_pixels`.
+        SelfTestError: this machine's arithmetic is not exact.
+    """
+    container = unpack(data)
+    header = container.header
+    if header.width * header.height > max_pixels:
+        raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
+    model = zoo.find(header.entropy_id, header.synthesis_id)
+    engine = _Engine(device, backend, header.width * header.height)
+    size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
+    values, check = engine.entropy(model).decode(container.hyper, container.latents, size, header.quality)
+    if check != header.check:
+        raise DamagedError("damaged: the decoded symbols are not those that were coded")
+    inverse = _gain(model.decoder["gain.inverse"], header.quality) / np.float32(MEAN_STEPS)
+    gain = engine.place(_gain(model.decoder["gain.synthesis"], header.quality))
+    normalised = engine.fetch(synthesis(engine.ops(model.decoder), engine.place(values[None] * inverse), gain))[0]
+    decoded = np.rint((normalised[: header.height, : header.width] + np.float32(0.5)) * np.float32(255))
+    if header.grey:
+        decoded = np.rint(decoded.mean(axis=2, keepdims=True))
+    return Picture(decoded.clip(0, 255).astype(np.uint8), container.chunks.get("icc"))

@@ -1,0 +1,208 @@
+"""The models at hand: found in folders that have an `index.json`, named in streams by hashes of their arrays.
+
+A model file (safetensors) has float16 arrays for the float networks, float32 log-gains, and the integer entropy part:
+    analysis.* hyper_analysis.*  gain.analysis                   used by the encoder only
+    synthesis.*  gain.synthesis gain.inverse                     named by the synthesis id
+    hyper_synthesis.* base.* context.*  quality.*                named by the entropy id
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcodec.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lcodec.entropy.model import EntropyModel
+
+    Arrays = dict[str, npt.NDArray[Any]]
+
+__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "identify", "load_model"]
+
+#: Model used unless another is named.
+DEFAULT = "mse"
+#: Prefixes of the arrays that each id covers.
+ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
+SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
+#: Prefixes of the arrays that an encoder needs besides.
+ANALYSIS = ("analysis.", "hyper_analysis.", "gain.analysis")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of an index."""
+
+    name: str
+    path: Path
+    size: int  #: bytes
+    sha256: str  #: of the file
+    entropy_id: str  #: hexadecimal, 8 bytes
+    synthesis_id: str  #: hexadecimal, 4 bytes
+    aim: str  #: what it was trained for: mse, ms-ssim or hific
+    summary: str  #: one line
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model. Float arrays become float32, and the entropy part is checked, when first used."""
+
+    name: str
+    arrays: Arrays = field(repr=False)
+    entropy_id: bytes
+    synthesis_id: bytes
+
+    @cached_property
+    def encoder(self) -> Arrays:
+        """Arrays of the analysis and hyper-analysis, float32."""
+        return _float32(self.arrays, ANALYSIS)
+
+    @cached_property
+    def decoder(self) -> Arrays:
+        """Arrays of the synthesis, float32."""
+        return _float32(self.arrays, SYNTHESIS)
+
+    @cached_property
+    def entropy(self) -> EntropyModel:
+        """The entropy model on NumPy."""
+        from lcodec.entropy.model import EntropyModel
+
+        return EntropyModel(_select(self.arrays, ENTROPY))
+
+
+def _select(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
+    return {name: value for name, value in arrays.items() if name.startswith(prefixes)}
+
+
+def _float32(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
+    return {name: value.astype("float32") for name, value in _select(arrays, prefixes).items()}
+
+
+def identify(arrays: Arrays, prefixes: tuple[str, ...], size: int) -> bytes:
+    """Identity of the arrays with these prefixes: the first `size` bytes of a SHA-256.
+
+    Hashed, in the order of names: name, type and shape (as JSON) and the bytes, little-endian, row by row.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(_select(arrays, prefixes).items()):
+        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        digest.update(value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.digest()[:size]
+
+
+def load_model(path: Path, name: str | None = None) -> Model:
+    """Load a model file.
+
+    Raises:
+        ModelError: it cannot be read, or is no model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(f"cannot read the model {path}: {error}") from error
+    if not all(any(key.startswith(prefix) for key in arrays) for prefix in (*ANALYSIS, *SYNTHESIS, *ENTROPY)):
+        raise ModelError(f"{path} is not an lcodec model")
+    return Model(name or path.stem, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4))
+
+
+def _bundled() -> Path:
+    """The folder of the models that lcodec ships: inside the wheel, or at the top of a checkout."""
+    package = Path(__file__).parent
+    inside = package / "models"
+    return inside if inside.is_dir() else package.parent / "models"
+
+
+class Zoo:
+    """Models in the shipped folder, in those of LCODEC_MODELS, and in `extra`; earlier folders win, `extra` first."""
+
+    def __init__(self, extra: Sequence[Path] = ()) -> None:
+        listed = [Path(folder) for folder in os.environ.get("LCODEC_MODELS", "").split(os.pathsep) if folder]
+        self.folders = [*extra, *listed, _bundled()]
+        self._loaded: dict[Path, Model] = {}
+
+    def entries(self) -> list[Entry]:
+        """All models, each name once.
+
+        Raises:
+            ModelError: an index cannot be read.
+        """
+        found: dict[str, Entry] = {}
+        for entry in self._all():
+            found.setdefault(entry.name, entry)
+        return list(found.values())
+
+    def _all(self) -> Iterator[Entry]:
+        for folder in self.folders:
+            index = folder / "index.json"
+            try:
+                listed = json.loads(index.read_text())["models"]
+                for item in listed:
+                    item["path"] = folder / item.pop("file")
+                    yield Entry(**item)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ModelError(f"cannot read {index}: {error}") from error
+
+    def load(self, name: str) -> Model:
+        """Load a model by its name in an index, or by the path of a model file.
+
+        Raises:
+            ModelError: there is none of that name, or it is damaged.
+        """
+        for entry in self._all():
+            if entry.name == name:
+                return self._open(entry)
+        path = Path(name)
+        if path.suffix == ".safetensors" or path.exists():
+            return load_model(path)
+        known = ", ".join(entry.name for entry in self.entries()) or "none"
+        raise ModelError(f"no model named {name!r} (known: {known})")
+
+    def find(self, entropy_id: bytes, synthesis_id: bytes) -> Model:
+        """Load the model that a stream names.
+
+        Raises:
+            ModelError: it is not at hand, or its file is not the one that the index describes.
+        """
+        for entry in self._all():
+            if (entry.entropy_id, entry.synthesis_id) == (entropy_id.hex(), synthesis_id.hex()):
+                return self._open(entry)
+        raise ModelError(
+            f"the model {entropy_id.hex()}-{synthesis_id.hex()} that the file names is not installed "
+            "(LCODEC_MODELS adds folders of models)"
+        )
+
+    def check(self, entry: Entry) -> None:
+        """Compare a model file with its index, byte for byte, and prove its entropy part exact.
+
+        Raises:
+            ModelError: they differ.
+        """
+        try:
+            digest = hashlib.sha256(entry.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"cannot read the model {entry.path}: {error.strerror}") from error
+        if digest != entry.sha256:
+            raise ModelError(f"the model file {entry.path} is not the one that its index describes")
+        _ = self._open(entry).entropy
+
+    def _open(self, entry: Entry) -> Model:
+        model = self._loaded.get(entry.path)
+        if model is None:
+            model = load_model(entry.path, entry.name)
+            if (model.entropy_id.hex(), model.synthesis_id.hex()) != (entry.entropy_id, entry.synthesis_id):
+                raise ModelError(f"the model file {entry.path} is not the one that its index describes")
+            self._loaded[entry.path] = model
+        return model
