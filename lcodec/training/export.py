@@ -1,0 +1,165 @@
+"""Export: trained parameters -> a model file, with the entropy networks rounded to fixed point.
+
+The exactness bound of every fixed-point layer is asserted, and the rate lost to rounding measured on photos: coded
+bytes against the entropy estimate of the float model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
+from lcodec.entropy.tables import EXP2_SIZE
+from lcodec.errors import ModelError
+from lcodec.training.objective import SCALE_MIN
+from lcodec.training.parameters import FIXED, Parameters, effective, unfold
+from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, Model, identify
+
+__all__ = ["SCALE_STEP_LN", "as_model", "model_arrays", "parameters_of", "write_model"]
+
+#: Natural logarithm of the ratio of neighbouring scales of the coder's tables.
+SCALE_STEP_LN = 0.073 * math.log(2)
+#: Most fractional bits of a weight: rows of tiny weights gain nothing from more.
+SHIFT_MAX = 20
+#: Units of the integer tables in a natural logarithm.
+_PER_OCTAVE, _PER_INDEX = EXP2_SIZE / math.log(2), (1 << ACTIVATION_BITS) / SCALE_STEP_LN
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def _fixed_layer(name: str, weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> Arrays:
+    """Integers of a layer: weights as fine as WEIGHT_MAX and SHIFT_MAX allow in each output channel."""
+    inputs = 1 if weight.ndim == 2 else (0, 1)
+    largest = np.abs(weight).max(axis=inputs)
+    shift = np.minimum(np.floor(np.log2(WEIGHT_MAX / np.maximum(largest, 1e-12))), SHIFT_MAX).astype(np.int64)
+    if (shift < 1).any():
+        raise ValueError(f"layer {name} has weights too large for fixed point")
+    scale = np.exp2(shift.astype(np.float64))
+    integers = np.rint(weight * (scale[:, None] if weight.ndim == 2 else scale)).astype(np.int16)
+    biases = np.rint(bias * scale * (1 << ACTIVATION_BITS)).astype(np.int64) + (1 << (shift - 1))
+    check_bound(name, integers, biases, shift)
+    return {f"{name}.weight": integers, f"{name}.bias": biases, f"{name}.shift": shift.astype(np.uint8)}
+
+
+def _logs(value: npt.NDArray[np.float64], unit: float) -> npt.NDArray[np.int32]:
+    return np.rint(value * unit).astype(np.int32)
+
+
+def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
+    """Arrays of a model file (see `lcodec.zoo`) from trained parameters.
+
+    Raises:
+        ModelError: a layer is not exact in fixed point.
+        ValueError: weights or gains are out of range.
+    """
+    network = {name: value.detach().double().cpu().numpy() for name, value in effective(params).items()}
+    deviation = np.log(network[f"{FIXED}latent_std"])
+    arrays: Arrays = {}
+    for name in (key.removesuffix(".weight") for key in network if key.endswith(".weight")):
+        weight, bias = network[f"{name}.weight"], network[f"{name}.bias"]
+        if name.startswith(ENTROPY):
+            if ".out." in name:  # (log-scale, mean): log-scales become table indexes
+                half = len(weight) // 2
+                weight, bias = weight.copy(), bias.copy()
+                weight[:half] /= SCALE_STEP_LN
+                bias[:half] /= SCALE_STEP_LN
+            arrays |= _fixed_layer(name, weight, bias)
+        elif name.startswith((*ANALYSIS, *SYNTHESIS)):
+            arrays |= {f"{name}.weight": weight.astype(np.float16), f"{name}.bias": bias.astype(np.float16)}
+    steps = network["gain.latents"] + deviation
+    arrays |= {
+        **{name: value.astype(np.float32) for name, value in network.items() if name.startswith(FIXED)},
+        "gain.analysis": network["gain.analysis"].astype(np.float32),
+        "gain.synthesis": network["gain.synthesis"].astype(np.float32),
+        "gain.inverse": (network["gain.inverse"] - deviation).astype(np.float32),
+        "quality.gain": _logs(steps, _PER_OCTAVE),
+        "quality.scale": _logs(steps + network["gain.scale"] - math.log(SCALE_MIN), _PER_INDEX),
+        "quality.hyper_gain": _logs(network["gain.hyper"], _PER_OCTAVE),
+        "quality.hyper_scale": _logs(network["prior.scale"] - math.log(SCALE_MIN), _PER_INDEX),
+    }
+    if any(np.abs(arrays[name]).max() > EXPONENT_MAX for name in ("quality.gain", "quality.hyper_gain")):
+        raise ValueError("gains are out of the range of the format")
+    if not all(np.isfinite(value).all() for value in arrays.values()):
+        raise ValueError("a weight is too large for float16")
+    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+
+
+def parameters_of(arrays: Arrays) -> Parameters:
+    """Trained parameters of a model file's arrays, to train on from it: the inverse of `model_arrays`, up to rounding.
+
+    Raises:
+        ModelError: arrays are missing.
+    """
+    try:
+        deviation = np.log(arrays[f"{FIXED}latent_std"].astype(np.float64))
+        network: Arrays = {name: value for name, value in arrays.items() if not name.startswith(ENTROPY)}
+        for name in (key.removesuffix(".shift") for key in arrays if key.endswith(".shift")):
+            scale = np.exp2(arrays[f"{name}.shift"].astype(np.float64))
+            weight, bias = arrays[f"{name}.weight"].astype(np.float64), arrays[f"{name}.bias"] - scale / 2
+            weight = weight / (scale[:, None] if weight.ndim == 2 else scale)
+            bias = bias / scale / (1 << ACTIVATION_BITS)
+            if ".out." in name:
+                half = len(weight) // 2
+                weight[:half] *= SCALE_STEP_LN
+                bias[:half] *= SCALE_STEP_LN
+            network |= {f"{name}.weight": weight, f"{name}.bias": bias}
+        steps = arrays["quality.gain"] / _PER_OCTAVE
+        network |= {
+            "gain.inverse": arrays["gain.inverse"] + deviation,
+            "gain.latents": steps - deviation,
+            "gain.scale": arrays["quality.scale"] / _PER_INDEX + math.log(SCALE_MIN) - steps,
+            "gain.hyper": arrays["quality.hyper_gain"] / _PER_OCTAVE,
+            "prior.scale": arrays["quality.hyper_scale"] / _PER_INDEX + math.log(SCALE_MIN),
+        }
+        return unfold({name: torch.tensor(value.astype(np.float32)) for name, value in network.items()})
+    except KeyError as error:
+        raise ModelError(f"the model has no {error.args[0]}: it cannot be trained on") from error
+
+
+def write_model(folder: Path, name: str, aim: str, summary: str, arrays: Arrays, card: str) -> Entry:
+    """Write NAME.safetensors and its card NAME.md into `folder` and enter the model in its index.json.
+
+    Each file is written under a temporary name first; the index last, so it never names a file that is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    temporary = path.with_suffix(".tmp")
+    save_file(arrays, temporary)
+    temporary.replace(path)
+    content = path.read_bytes()
+    entry = Entry(
+        name,
+        path,
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+        identify(arrays, ENTROPY, 8).hex(),
+        identify(arrays, SYNTHESIS, 4).hex(),
+        aim,
+        summary,
+    )
+    path.with_suffix(".md").write_text(card)
+    index = folder / "index.json"
+    listed = json.loads(index.read_text())["models"] if index.exists() else []
+    item = {key: value for key, value in asdict(entry).items() if key != "path"} | {"file": path.name}
+    listed = [other for other in listed if other["name"] != name] + [item]
+    temporary = index.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"models": listed}, indent=2) + "\n")
+    temporary.replace(index)
+    return entry
+
+
+def as_model(arrays: Arrays, name: str) -> Model:
+    """A model ready to use, of arrays that need not be on disk."""
+    return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4))

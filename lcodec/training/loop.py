@@ -1,0 +1,317 @@
+"""The training loop: data-parallel Adam with a moving average of the weights, resumable at any step.
+
+Each of `processes` processes (forked here with gloo, or started by torchrun) draws its own crops and runs one
+thread; gradients are averaged. On a CPU two such processes train faster than one of two threads. The networks
+run in bfloat16 under autocast, which is four times float32's speed on processors with AVX512-BF16.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.multiprocessing.spawn import start_processes
+
+from lcodec.errors import LcodecError
+from lcodec.training.data import Photos
+from lcodec.training.objective import objective
+from lcodec.training.parameters import FIXED, Parameters
+from lcodec.training.state import Progress, State, load_state, save_state
+
+__all__ = ["STATE_FILE", "Settings", "learning_rate", "train"]
+
+#: Called with the figures of a step.
+Report = Callable[[dict[str, Any]], None]
+
+#: In the folder of a run.
+STATE_FILE = "state.safetensors"
+#: Qualities at which validation photos are coded.
+VALID_QUALITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
+#: In this last share of a run, crops have twice the side and a quarter of the number.
+FINISH = 0.15
+#: Rate at the start of the warm-up and at the end, relative to the peak.
+RATE_FLOOR = 0.01
+WARM_UP_STEPS = 200
+BETAS = (0.9, 0.99)
+EMA_DECAY = 0.999
+#: Gradients of a larger norm are shortened to it. Typical norms are 3 to 10.
+CLIP_NORM = 20.0
+#: A run gives up after so many steps in a row without a finite gradient.
+MAX_SKIPPED = 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for. Exactly one of `steps` and `hours` (over all sittings) ends it."""
+
+    out: Path
+    steps: int | None = None
+    hours: float | None = None
+    batch: int = 16  #: crops a process
+    crop: int = 128  #: side in pixels, a multiple of 64
+    rate: float = 1.2e-3
+    seed: int = 0
+    processes: int = 1
+    device: str = "cpu"
+    bfloat16: bool = True
+    save_every: float = 300.0  #: seconds
+    validate_every: float = 900.0  #: seconds
+
+    def share(self, progress: Progress) -> float:
+        """Share of the run that is done, 0 to 1."""
+        if self.steps is not None:
+            return min(progress.step / self.steps, 1.0)
+        return min(progress.seconds / (3600 * (self.hours or 0)), 1.0)
+
+
+def learning_rate(settings: Settings, progress: Progress) -> float:
+    """Linear warm-up whenever the optimiser is new, then a cosine to nearly zero at the end of the run."""
+    warm = min(1.0, (progress.adam_steps + 1) / WARM_UP_STEPS)
+    cosine = 0.5 * (1 + math.cos(math.pi * settings.share(progress)))
+    return settings.rate * max(RATE_FLOOR, min(warm, cosine))
+
+
+def _valid_photos(photos: Photos, device: torch.device) -> list[Tensor]:
+    """Photos (1, H, W, 3), cut to multiples of 64."""
+    sides = [tuple(int(side) // 64 * 64 for side in size) for size in photos.sizes]
+    cut = (photos.photo(index)[None, :height, :width] for index, (height, width) in enumerate(sides))
+    return [torch.from_numpy(photo.copy()).to(device) for photo in cut]
+
+
+def _validate(params: Parameters, photos: list[Tensor], rank: int, world: int) -> dict[str, Any]:
+    """Rate (rounded symbols), PSNR and loss of whole validation photos at every quality, averaged over processes."""
+    totals = torch.zeros(len(VALID_QUALITIES), 4, dtype=torch.float64)
+    with torch.no_grad():
+        for photo in photos[rank::world]:
+            for row, quality in enumerate(VALID_QUALITIES):
+                result = objective(params, photo, torch.tensor([quality], device=photo.device), None)
+                psnr = 10 * math.log10(255**2 / max(float(result.mse), 1e-9))
+                totals[row] += torch.tensor([float(result.bpp), psnr, float(result.loss), 1.0], dtype=torch.float64)
+    if world > 1:
+        dist.all_reduce(totals)
+    means = (totals[:, :3] / totals[:, 3:]).tolist()
+    return {
+        "valid": [
+            {"quality": quality, "bpp": round(bpp, 5), "psnr": round(psnr, 4)}
+            for quality, (bpp, psnr, _) in zip(VALID_QUALITIES, means, strict=True)
+        ],
+        "valid_loss": round(sum(row[2] for row in means) / len(means), 5),
+    }
+
+
+class _Trainer:
+    """One process's part of a run."""
+
+    def __init__(self, rank: int, world: int, settings: Settings, state: State) -> None:
+        self.rank, self.world, self.settings = rank, world, settings
+        self.device = torch.device("cuda", rank) if settings.device == "cuda" else torch.device("cpu")
+        self.progress = state.progress
+        self.params = {name: value.to(self.device) for name, value in state.params.items()}
+        self.ema = {name: value.to(self.device) for name, value in state.ema.items()}
+        self.trained = {
+            name: value.requires_grad_() for name, value in self.params.items() if not name.startswith(FIXED)
+        }
+        self.tensors = list(self.trained.values())
+        self.optimiser = torch.optim.Adam(self.tensors, lr=settings.rate, betas=BETAS, fused=True)
+        for name in state.moment1:
+            self.optimiser.state[self.trained[name]] = {
+                "step": torch.tensor(float(self.progress.adam_steps), device=self.device),
+                "exp_avg": state.moment1[name].to(self.device),
+                "exp_avg_sq": state.moment2[name].to(self.device),
+            }
+        self.noise = torch.Generator(device=self.device)
+        self.not_finite = 0  # steps in a row
+
+    def step(self, photos: Photos) -> dict[str, Any]:
+        """Take one step; its figures."""
+        progress, settings = self.progress, self.settings
+        finishing = settings.share(progress) >= 1 - FINISH
+        size, count = (2 * settings.crop, max(1, settings.batch // 4)) if finishing else (settings.crop, settings.batch)
+        # Everything random in a step follows from (seed, step, rank), so a resumed run draws what it would have drawn.
+        rng = np.random.default_rng((settings.seed, progress.step, self.rank))
+        self.noise.manual_seed(int(rng.integers(1 << 62)))
+        crops = torch.from_numpy(photos.crops(count, size, rng)).to(self.device)
+        quality = torch.from_numpy(rng.random(count, np.float32)).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
+            result = objective(self.params, crops, quality, self.noise)
+        result.loss.backward()  # type: ignore[no-untyped-call]
+        self._average_gradients()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.tensors, CLIP_NORM))
+        rate = learning_rate(settings, progress)
+        self._update(rate, norm)
+        progress.step += 1
+        progress.pixels += count * size * size * self.world
+        return {
+            "step": progress.step,
+            "pixels": progress.pixels,
+            "rate": rate,
+            "crop": size,
+            "loss": round(float(result.loss.detach()), 5),
+            "bpp": round(float(result.bpp.mean()), 5),
+            "psnr": round(float((10 * torch.log10(255**2 / result.mse.clamp(min=1e-9))).mean()), 4),
+            "norm": round(norm, 4),
+        }
+
+    def _average_gradients(self) -> None:
+        """Replace every gradient by its mean over the processes, in one exchange."""
+        if self.world == 1:
+            return
+        gradients = [tensor.grad if tensor.grad is not None else torch.zeros_like(tensor) for tensor in self.tensors]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        dist.all_reduce(flat)
+        flat /= self.world
+        parts = torch.split(flat, [tensor.numel() for tensor in self.tensors])
+        for tensor, part in zip(self.tensors, parts, strict=True):
+            tensor.grad = part.view_as(tensor)
+
+    def _update(self, rate: float, norm: float) -> None:
+        """Adam and the moving average, unless the gradient is not finite."""
+        progress = self.progress
+        if math.isfinite(norm):
+            self.not_finite = 0
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            self.optimiser.step()
+            progress.adam_steps += 1
+            decay = min(EMA_DECAY, (1 + progress.adam_steps) / (10 + progress.adam_steps))
+            averages = [self.ema[name] for name in self.trained]
+            torch._foreach_lerp_(averages, [tensor.detach() for tensor in self.tensors], 1 - decay)
+        else:
+            self.not_finite += 1
+            progress.skipped_steps += 1
+            if self.not_finite >= MAX_SKIPPED:
+                raise LcodecError(f"no finite gradient in {MAX_SKIPPED} steps; the last good state is kept")
+        self.optimiser.zero_grad()
+
+    def agree(self, seconds: float, stop: bool) -> bool:
+        """Add the step's time to the clock, the first process's for all; whether any process wants to stop."""
+        clock = torch.tensor([seconds if self.rank == 0 else 0.0, float(stop)], dtype=torch.float64)
+        if self.world > 1:
+            dist.all_reduce(clock)
+        self.progress.seconds += float(clock[0])
+        return bool(clock[1] > 0)
+
+    def save(self) -> None:
+        """Write the state; the first process's task."""
+        if self.rank == 0:
+            adam = self.optimiser.state
+            first, second = (
+                {name: adam[tensor][key] for name, tensor in self.trained.items()} for key in ("exp_avg", "exp_avg_sq")
+            )
+            save_state(self.settings.out / STATE_FILE, State(self.params, self.ema, first, second, self.progress))
+
+
+def _run(
+    rank: int, world: int, settings: Settings, photos: Photos, valid: Photos | None, begin: State | None, report: Report
+) -> None:
+    """One process: step, report, validate and save until the run is over or a signal asks for its end.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
+    trainer = _Trainer(rank, world, settings, begin if begin is not None else load_state(settings.out / STATE_FILE))
+    progress = trainer.progress
+    valid_photos = [] if valid is None else _valid_photos(valid, trainer.device)
+    saved = validated = progress.seconds
+    stopping = False
+    with _deferred_signals() as asked_to_stop:
+        while settings.share(progress) < 1 and not stopping:
+            begun = time.perf_counter()
+            line = trainer.step(photos)
+            stopping = trainer.agree(time.perf_counter() - begun, asked_to_stop())
+            share = settings.share(progress)
+            line |= {"seconds": round(progress.seconds, 2), "share": round(share, 5)}
+            if progress.seconds - saved >= settings.save_every or share >= 1 or stopping:
+                saved = progress.seconds
+                trainer.save()
+            if valid_photos and (progress.seconds - validated >= settings.validate_every or share >= 1):
+                validated = progress.seconds
+                line |= _validate(trainer.ema, valid_photos, rank, world)
+            if rank == 0:
+                report(line)
+    if stopping:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _deferred_signals() -> Iterator[Callable[[], bool]]:
+    """Turn SIGINT and SIGTERM into a question that the loop asks after each step."""
+    came: list[int] = []
+    old = {number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _forked(rank: int, port: int, settings: Settings, *arguments: Any) -> None:
+    dist.init_process_group(
+        "gloo",
+        init_method=f"tcp://127.0.0.1:{port}",
+        rank=rank,
+        world_size=settings.processes,
+        timeout=timedelta(minutes=30),
+    )
+    try:
+        _run(rank, settings.processes, settings, *arguments)
+    except KeyboardInterrupt:
+        pass  # saved; the parent knows, it got the signal too
+    finally:
+        dist.destroy_process_group()
+
+
+def train(settings: Settings, photos: Photos, valid: Photos | None, begin: State | None, report: Report) -> None:
+    """Train until `settings` say it is done; the state is in `settings.out`/state.safetensors.
+
+    Args:
+        settings: of the run.
+        photos: to train on.
+        valid: whole photos to validate on, if any.
+        begin: state to start from; None resumes from `settings.out`.
+        report: called by the first process with a dict of figures after every step.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
+        LcodecError: the gradients stayed infinite or undefined.
+    """
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:  # started by torchrun
+        dist.init_process_group("nccl" if settings.device == "cuda" else "gloo")
+        try:
+            _run(dist.get_rank(), dist.get_world_size(), settings, photos, valid, begin, report)
+        finally:
+            dist.destroy_process_group()
+    elif settings.processes == 1:
+        _run(0, 1, settings, photos, valid, begin, report)
+    else:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        # Forked, not spawned: the processes share the photos in memory.
+        arguments = (port, settings, photos, valid, begin, report)
+        processes = start_processes(  # type: ignore[no-untyped-call]
+            _forked, arguments, nprocs=settings.processes, start_method="fork", join=False
+        )
+        with _deferred_signals() as asked_to_stop:
+            passed_on = False
+            while not processes.join(timeout=0.2):
+                if asked_to_stop() and not passed_on:  # a terminal signals all of them, `kill` only this one
+                    passed_on = True
+                    for pid in processes.pids():
+                        os.kill(pid, signal.SIGINT)
+            if asked_to_stop():
+                raise KeyboardInterrupt

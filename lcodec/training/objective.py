@@ -1,0 +1,142 @@
+"""The training objective: rate + lambda x distortion of a batch, each picture at a random quality.
+
+Rates are those of the coder to come: Gaussian probability of a quantisation bin, with additive uniform noise
+(Balle et al. 2017, section 3) in place of rounding; what the decoder's networks see is rounded, with
+straight-through gradients (Minnen and Singh 2020, section 3.3). Loss: (bits/pixel + lambda 255^2 MSE) lambda^-1/2,
+which gives all qualities gradients of about equal size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
+from lcodec.networks.ops_torch import TorchOps
+from lcodec.networks.transforms import analysis, synthesis
+from lcodec.training.parameters import FIXED, at_quality, effective
+
+__all__ = ["LAMBDA_RANGE", "SCALE_MIN", "Objective", "lambda_of", "objective"]
+
+#: lambda (for MSE on 0..255) at quality 0 and 1, log-linear in between.
+LAMBDA_RANGE = (0.0012, 0.12)
+#: Smallest standard deviation of a symbol, in quantisation steps: that of the coder's first table.
+SCALE_MIN = 0.11
+
+
+class Objective(NamedTuple):
+    """Loss of a batch, with what it is made of for each picture."""
+
+    loss: Tensor  #: scalar
+    bpp: Tensor  #: (N,) bits per pixel, all latents
+    hyper_bpp: Tensor  #: (N,) the hyper-latents' part of it
+    mse: Tensor  #: (N,) on the 0..255 scale, not clipped
+
+
+def lambda_of(quality: Tensor) -> Tensor:
+    """Lagrange multiplier at qualities in [0, 1]."""
+    low, high = LAMBDA_RANGE
+    return torch.exp(quality * math.log(high / low) + math.log(low))
+
+
+def _round(x: Tensor) -> Tensor:
+    """Round to the nearest integer, with the gradient of the identity."""
+    return x + (x.round() - x).detach()
+
+
+def _bits(deviation: Tensor, log_scale: Tensor) -> Tensor:
+    """Bits of unit bins at `deviation` from the mean of a Gaussian of scale exp(log_scale); elementwise.
+
+    Computed in the log domain, so that even the far tails have a gradient.
+    """
+    inverse = torch.exp(-torch.clamp(log_scale, min=math.log(SCALE_MIN)))
+    distance = deviation.abs()
+    upper = torch.special.log_ndtr((0.5 - distance) * inverse)
+    lower = torch.special.log_ndtr((-0.5 - distance) * inverse)
+    return -(upper + torch.log1p(-torch.exp(torch.clamp(lower - upper, max=-1e-6)))) / math.log(2)
+
+
+def _cells(x: Tensor) -> list[list[Tensor]]:
+    """(N, H, W, C) -> [position of the 2x2 cell][channel group], each (N, H/2, W/2, C/4)."""
+    batch, height, width, channels = x.shape
+    cells = x.reshape(batch, height // 2, 2, width // 2, 2, GROUPS, channels // GROUPS)
+    return [list(cells[:, :, row, :, column].unbind(3)) for row in (0, 1) for column in (0, 1)]
+
+
+def objective(
+    params: Mapping[str, Tensor], pictures: Tensor, quality: Tensor, noise: torch.Generator | None
+) -> Objective:
+    """Objective of pictures (N, H, W, 3) uint8, H and W multiples of 64, at qualities (N,) in [0, 1].
+
+    With `noise` None the rate is that of the rounded symbols: what a coder will spend, not differentiable in the
+    symbols. Under autocast the networks run in its type; shortcut, latents, rates and distortion stay float32.
+    """
+    ops = TorchOps(effective(params))
+    deviation_log = params[f"{FIXED}latent_std"].log()
+
+    def gain(name: str) -> Tensor:
+        return at_quality(params[name], quality)
+
+    def deviations(values: Tensor, mean: Tensor | float, rounded: Tensor) -> Tensor:
+        if noise is None:
+            return rounded - mean
+        return values - mean + torch.rand(values.shape, generator=noise, device=values.device) - 0.5
+
+    target = pictures.to(torch.float32)
+    latents = analysis(ops, target / 255 - 0.5, gain("gain.analysis").exp()).float()
+    hyper_gain = gain("gain.hyper").exp()
+    hyper = hyper_analysis(ops, latents).float() * hyper_gain
+    hyper_rounded = _round(hyper)
+    hyper_bits = _bits(deviations(hyper, 0.0, hyper_rounded), gain("prior.scale")).sum(dim=(1, 2, 3))
+
+    features = hyper_synthesis(ops, hyper_rounded / hyper_gain)
+    step_log = gain("gain.latents") + deviation_log  # log of quantisation steps per standard deviation
+    steps = step_log.exp()
+    scaled = latents * steps
+    scale_offset = step_log + gain("gain.scale")
+    values, feature_cells = _cells(scaled), features_at(features)
+    gains, offsets = steps.chunk(GROUPS, dim=-1), scale_offset.chunk(GROUPS, dim=-1)
+    decoded: list[list[Tensor]] = [[torch.zeros_like(cell) for cell in position] for position in values]
+    bits = torch.zeros_like(quality)
+    for step, positions in enumerate(STEPS):
+        hidden = features_at(context(ops, step, _whole(decoded) / steps, features)) if step else None
+        for group, (row, column) in enumerate(positions):
+            at = 2 * row + column
+            predicted = correction(ops, group, feature_cells[at], base=True).float()
+            if hidden is not None:
+                predicted = predicted + correction(ops, group, hidden[at], base=False).float()
+            log_scale, mean = predicted.chunk(2, dim=-1)
+            mean = mean * gains[group]
+            rounded = _round(values[at][group] - mean) + mean
+            decoded[at][group] = rounded
+            bits = bits + _bits(deviations(values[at][group], mean, rounded), log_scale + offsets[group]).sum(
+                dim=(1, 2, 3)
+            )
+
+    inverse = (gain("gain.inverse") - deviation_log).exp()
+    decoded_picture = synthesis(ops, _whole(decoded) * inverse, gain("gain.synthesis").exp()).float()
+    mse = ((decoded_picture + 0.5) * 255 - target).square().mean(dim=(1, 2, 3))
+    pixels = pictures.shape[1] * pictures.shape[2]
+    bpp = (bits + hyper_bits) / pixels
+    multiplier = lambda_of(quality)
+    loss = ((bpp + multiplier * mse) * multiplier.rsqrt()).mean()
+    return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())
+
+
+def features_at(x: Tensor) -> list[Tensor]:
+    """(N, H, W, C) -> the four positions of the 2x2 cell, each (N, H/2, W/2, C)."""
+    batch, height, width, channels = x.shape
+    cells = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return [half for row in cells.unbind(2) for half in row.unbind(3)]
+
+
+def _whole(cells: list[list[Tensor]]) -> Tensor:
+    """The inverse of `_cells`: (N, H, W, C)."""
+    positions = [torch.cat(groups, dim=-1) for groups in cells]
+    batch, height, width, channels = positions[0].shape
+    stacked = torch.stack(positions, dim=3).reshape(batch, height, width, 2, 2, channels)
+    return stacked.permute(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels)
