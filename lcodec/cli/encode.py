@@ -1,0 +1,90 @@
+"""`lcodec encode`: picture files to .lcdc files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lcodec.cli import batch, files, options
+from lcodec.errors import UsageError
+
+if TYPE_CHECKING:
+    from lcodec.codec import Device
+
+__all__ = ["encode"]
+
+_EPILOG = """\b
+Examples:
+  lcodec encode photo.jpg                       writes photo.lcdc
+  lcodec encode -q 30 photo.jpg -o small.lcdc
+  lcodec encode -O coded *.png                  writes coded/*.lcdc
+  convert raw.tif png:- | lcodec encode - > photo.lcdc
+
+\b
+Read are PNG, JPEG, WebP, TIFF, GIF (first frame), BMP, PPM, PGM and AVIF. Grey
+stays grey; palettes and CMYK become RGB, 16 bits become 8, the EXIF orientation
+is applied, the colour profile kept. A transparent picture is refused.
+'lcodec --help' lists the exit codes.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@options.inputs
+@options.write_options
+@click.option(
+    "-m",
+    "--model",
+    "model_wanted",
+    default="mse",
+    show_default=True,
+    metavar="NAME",
+    envvar=["LCODEC_ENCODE_MODEL", "LCODEC_MODEL"],
+    help="Model, by name ('lcodec models') or file.",
+)
+@options.quality
+@options.run_options("encode")
+def encode(
+    *,
+    inputs: tuple[str, ...],
+    output: str | None,
+    folder: Path | None,
+    force: bool,
+    model_wanted: str,
+    quality: float,
+    device: Device,
+    max_pixels: int,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Encode pictures to .lcdc files.
+
+    photo.jpg becomes photo.lcdc beside it. With - the picture is read from standard input, and the file written to
+    standard output.
+    """
+    for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
+        if item.lower().endswith(files.SUFFIX):
+            raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
+    jobs = files.plan(inputs, output, folder, files.coded_name)
+
+    from lcodec import codec
+    from lcodec.container import read_header
+    from lcodec.picture import read_picture
+    from lcodec.zoo import Zoo
+
+    model = Zoo().load(model_wanted)
+    files.make_folder(folder)
+    json_err = jobs[0].target is None
+
+    def work(job: files.Job) -> None:
+        start = time.perf_counter()
+        files.refuse_target(job, force=force)
+        picture = read_picture(files.open_source(job), max_pixels=max_pixels)
+        data = codec.encode(picture, model, quality, device=device)
+        files.write(job, data, force=force)
+        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start)
+        batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
+
+    return batch.run(jobs, work, as_json=as_json, json_err=json_err)

@@ -1,0 +1,245 @@
+"""From the names on the command line to files: what is read, what is written where, and how.
+
+An output appears whole or not at all: it is written under a temporary name in its folder, flushed to the disk and
+renamed. What exists is not overwritten unasked, and an input never.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from lcodec.container import read_header
+from lcodec.errors import LcodecError, UsageError
+
+__all__ = [
+    "SUFFIX",
+    "Job",
+    "coded_name",
+    "make_folder",
+    "open_source",
+    "picture_format",
+    "picture_name",
+    "plan",
+    "read",
+    "read_coded",
+    "refuse_target",
+    "write",
+]
+
+#: Suffix of coded files.
+SUFFIX = ".lcdc"
+
+#: Standard input or output.
+_STREAM = "-"
+
+#: Bytes; an lcodec header is never longer.
+_HEADER_SIZE = 1024
+
+#: Suffixes of the formats written.
+_FORMATS = {
+    ".png": "png",
+    ".jpg": "jpg",
+    ".jpeg": "jpg",
+    ".webp": "webp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".ppm": "ppm",
+    ".pgm": "ppm",
+    ".pnm": "ppm",
+    ".bmp": "bmp",
+}
+
+#: Suffixes that an output name loses. Any other may be part of the name ("holiday 2026.08").
+_PICTURES = {*_FORMATS, ".gif", ".avif", ".jpe", ".jfif", ".dib", ".pbm"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output; None stands for a standard stream."""
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def source_name(self) -> str:
+        """The input as reports name it."""
+        return _STREAM if self.source is None else str(self.source)
+
+    @property
+    def target_name(self) -> str:
+        """The output as reports name it."""
+        return _STREAM if self.target is None else str(self.target)
+
+
+def coded_name(source: Path) -> str:
+    """Name of the coded file: photo.png -> photo.lcdc."""
+    return (source.stem if source.suffix.lower() in _PICTURES else source.name) + SUFFIX
+
+
+def picture_name(source: Path, format: str) -> str:  # noqa: A002
+    """Name of the decoded picture: photo.lcdc -> photo.png."""
+    return (source.stem if source.suffix.lower() == SUFFIX else source.name) + "." + format
+
+
+def picture_format(output: str | None) -> str:
+    """Return the format that an output's suffix names; PNG where there is no suffix.
+
+    Raises UsageError for one that names none.
+    """
+    suffix = Path(output or "").suffix
+    if not suffix:
+        return "png"
+    if suffix.lower() not in _FORMATS:
+        raise UsageError(f"{output}: no format is called {suffix!r}; choose one with --format")
+    return _FORMATS[suffix.lower()]
+
+
+# ------------------------------------------------------------------------------------------------------ what to do
+
+
+def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: Callable[[Path], str]) -> list[Job]:
+    """Pair inputs with outputs, and refuse all that would lose data, before anything is read.
+
+    `inputs` are names of files, or `-` alone; `output` is the name of the only output, or `-`. Otherwise `name` makes
+    an output's name of the input's path, and it goes to `folder`, or beside its input. Raises UsageError where these
+    contradict each other.
+    """
+    if output is not None and folder is not None:
+        raise UsageError("-o and -O exclude each other")
+    if output is not None and len(inputs) > 1:
+        raise UsageError(f"-o names the output of one input, and here are {len(inputs)}; -O names a folder")
+    if _STREAM in inputs and len(inputs) > 1:
+        raise UsageError("standard input (-) must be the only input")
+    if inputs[0] == _STREAM and folder is not None:
+        raise UsageError("standard input (-) has no name to use in a folder; use -o")
+    jobs = [_job(item, output, folder, name) for item in inputs]
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def _job(item: str, output: str | None, folder: Path | None, name: Callable[[Path], str]) -> Job:
+    source = None if item == _STREAM else Path(item)
+    if output is not None:
+        return Job(source, None if output == _STREAM else Path(output))
+    if source is None:
+        return Job(None, None)
+    return Job(source, (source.parent if folder is None else folder) / name(source))
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Raise UsageError where an output is an input, or the output of another input."""
+    sources = {identity: job.source for job in jobs if (identity := _identity(job.source)) is not None}
+    seen: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        target = _identity(job.target)
+        if target in sources:
+            raise UsageError(f"the output {job.target} is the input {sources[target]} (-o names another output)")
+        other = seen.setdefault(os.path.realpath(job.target), job)
+        if other is not job:
+            raise UsageError(f"{other.source} and {job.source} would both be written to {job.target}")
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells a regular file from all others, whatever its names; None where there is no such file."""
+    try:
+        status = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status is not None and stat.S_ISREG(status.st_mode) else None
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+def open_source(job: Job) -> Path | BinaryIO:
+    """Return what `read_picture` takes: the path, or all of standard input."""
+    return job.source if job.source is not None else BytesIO(read(job))
+
+
+def read(job: Job, size: int = -1) -> bytes:
+    """Read the input, or its first `size` bytes."""
+    if job.source is not None:
+        with job.source.open("rb") as file:
+            return file.read(size)
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal; give a file, or pipe one in")
+    return sys.stdin.buffer.read(size)
+
+
+def read_coded(job: Job) -> bytes:
+    """Read a coded file; of a file that is none, no more than it takes to see that."""
+    if job.source is None:
+        return read(job)
+    with job.source.open("rb") as file:
+        start = file.read(_HEADER_SIZE)
+        read_header(start)
+        return start + file.read()
+
+
+# --------------------------------------------------------------------------------------------------------- writing
+
+
+def make_folder(folder: Path | None) -> None:
+    """Make the folder of -O where there is none."""
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LcodecError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+
+def refuse_target(job: Job, *, force: bool) -> None:
+    """Refuse an output that cannot or should not be written, before time is spent on it.
+
+    Raises UsageError if it exists, or is a terminal, without `force`; LcodecError if its folder does not exist.
+    """
+    if job.target is None:
+        if sys.stdout.isatty() and not force:
+            raise UsageError("binary data is not written to a terminal (-f does)")
+    elif job.target.is_dir():
+        raise UsageError(f"the output {job.target} is a folder (-O names one)")
+    elif job.target.is_file() and not force:
+        raise UsageError(f"{job.target} exists (-f overwrites)")
+    elif not job.target.parent.is_dir():
+        raise LcodecError(f"cannot write {job.target}: no such folder")
+
+
+def write(job: Job, data: bytes | memoryview, *, force: bool) -> None:
+    """Write the output: whole, or not at all."""
+    refuse_target(job, force=force)  # once more: it may have come into being meanwhile
+    if job.target is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        if job.target.exists() and not job.target.is_file():  # a device or a named pipe, not to be replaced
+            with job.target.open("wb") as file:
+                file.write(data)
+        else:
+            _replace(Path(os.path.realpath(job.target)), data)  # the file behind a symbolic link
+    except OSError as error:
+        raise LcodecError(f"cannot write {job.target}: {error.strerror or error}") from error
+
+
+def _replace(target: Path, data: bytes | memoryview) -> None:
+    temporary = target.with_name(f".lcodec-{os.urandom(6).hex()}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except BaseException:  # KeyboardInterrupt and SIGTERM too
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,87 @@
+"""`lcodec info`: what .lcdc files say of themselves. Reads their headers; without --check, no pixel is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lcodec.cli import batch, files, options
+from lcodec.container import VERSION, Header, read_header
+from lcodec.errors import DamagedError
+from lcodec.zoo import Zoo
+
+__all__ = ["info"]
+
+_EPILOG = """\b
+Examples:
+  lcodec info photo.lcdc
+  lcodec info --check *.lcdc          is each whole, and decodable here?
+  lcodec info --json *.lcdc | jq .bpp
+
+'lcodec --help' lists the exit codes.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=str))
+@click.option("--check", is_flag=True, help="Decode as well, which verifies every checksum.")
+@options.as_json
+def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
+    """Show what .lcdc files say of themselves: size, quality, model, and where the bytes went."""
+    jobs = [files.Job(None if item == "-" else Path(item), None) for item in inputs]
+    zoo = Zoo()
+
+    def work(job: files.Job) -> None:
+        data = files.read_coded(job)
+        header = read_header(data)
+        if len(data) != header.total:
+            kind = "truncated" if len(data) < header.total else "damaged"
+            raise DamagedError(f"{kind}: {len(data)} bytes, where the header says {header.total}")
+        if check:
+            from lcodec import codec
+
+            codec.decode(data, zoo, max_pixels=header.width * header.height)
+        record = _record(job, header, batch.model_name(zoo, header), check=check)
+        if as_json:
+            batch.print_json(record)
+        else:
+            click.echo(_text(record))
+
+    return batch.run(jobs, work, as_json=as_json)
+
+
+def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -> dict[str, Any]:
+    record = {
+        "input": job.source_name,
+        "version": VERSION,
+        "width": header.width,
+        "height": header.height,
+        "grey": header.grey,
+        "quality": header.quality / 100,
+        "model": model,
+        "entropy_id": header.entropy_id.hex(),
+        "synthesis_id": header.synthesis_id.hex(),
+        "bytes": header.total,
+        "bpp": header.total * 8 / (header.width * header.height),
+        "sections": header.sections,
+        "overhead": header.overhead,
+    }
+    return record | {"check": "ok"} if check else record
+
+
+def _text(record: dict[str, Any]) -> str:
+    total = record["bytes"]
+    colours = "grey" if record["grey"] else "colour"
+    lines = [
+        f"{record['input']}: {record['width']}x{record['height']} {colours}",
+        f"  quality   {record['quality']:g}",
+        f"  model     {record['model'] or 'not installed'}  ({record['entropy_id']}-{record['synthesis_id']})",
+        f"  bytes     {total}  ({record['bpp']:.3f} bpp)",
+    ]
+    parts = record["sections"] | {"overhead": record["overhead"]}
+    lines += [f"    {name:<9} {size:>9}  {100 * size / total:5.1f} %" for name, size in parts.items()]
+    if "check" in record:
+        lines.append(f"  check     {record['check']}")
+    return "\n".join(lines)

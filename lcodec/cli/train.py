@@ -1,0 +1,148 @@
+"""`lcodec train`: photos to a model file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lcodec.errors import PictureError, UsageError
+
+__all__ = ["train"]
+
+_EPILOG = """\b
+Examples:
+  lcodec train photos/ more.tar --hours 8 --out runs/mine
+  lcodec train photos/ --hours 8 --out runs/mine --resume
+  lcodec train photos/ --init mse --hours 2 --out runs/tuned
+  LCODEC_MODELS=runs/mine lcodec encode -m mine photo.jpg
+
+\b
+DATA are folders (searched recursively), tar files of pictures, or pictures.
+OUT gets log.jsonl, state.safetensors (to resume from), and at the end the
+model: OUT's name with .safetensors, its card, and index.json.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--model", "aim", type=click.Choice(["mse"]), default="mse", show_default=True, help="Distortion to train for."
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
+@click.option("--init", metavar="MODEL", help="Start from a model (name or file) or a training state.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Length of the run, over all sittings.")
+@click.option("--steps", type=click.IntRange(min=1), help="Length of the run in steps.")
+@click.option("--valid", multiple=True, type=click.Path(path_type=Path, exists=True), help="Photos to validate on.")
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Crops a process and step.")
+@click.option(
+    "--crop", type=click.IntRange(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
+)
+@click.option(
+    "--lr",
+    "rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.2e-3,
+    show_default=True,
+    help="Peak learning rate.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default="cores",
+    help="Data-parallel processes.",
+)
+def train(
+    data: tuple[Path, ...],
+    aim: str,
+    out: Path,
+    resume: bool,
+    init: str | None,
+    hours: float | None,
+    steps: int | None,
+    valid: tuple[Path, ...],
+    batch: int,
+    crop: int,
+    rate: float,
+    seed: int,
+    device: str,
+    processes: int,
+) -> int:
+    """Train a model on the photos in DATA.
+
+    One model covers every quality. Ctrl-C saves the state and exits 130.
+    """
+    if (hours is None) == (steps is None):
+        raise UsageError("give either --hours or --steps")
+    if crop % 64:
+        raise UsageError("--crop must be a multiple of 64")
+    state_file = out / "state.safetensors"
+    if resume and init:
+        raise UsageError("--resume and --init exclude each other")
+    if resume and not state_file.exists():
+        raise UsageError(f"nothing to resume: there is no {state_file}")
+    if not resume and state_file.exists():
+        raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
+    from lcodec.training.data import load_photos
+    from lcodec.training.loop import Settings
+    from lcodec.training.loop import train as run
+    from lcodec.training.session import begin, finish
+
+    try:
+        photos = load_photos(data)
+        held_out = load_photos(valid) if valid else None
+    except ValueError as error:
+        raise PictureError(str(error)) from error
+    for name in photos.skipped:
+        click.echo(f"skipped, unreadable: {name}", err=True)
+    click.echo(f"{len(photos)} photos, {len(photos.pixels) / 1e6:.0f} megapixels in memory", err=True)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device)
+    start = None if resume else begin(photos, seed, init)
+    with (out / "log.jsonl").open("a") as log:
+        run(settings, photos, held_out, start, _Reporter(log))
+    entry = finish(settings, aim, " ".join(["lcodec", *sys.argv[1:]]), photos)
+    click.echo(f"{entry.path}: {entry.size / 1e6:.1f} MB, {entry.entropy_id}-{entry.synthesis_id}", err=True)
+    return 0
+
+
+class _Reporter:
+    """Writes every twentieth step to the log, and shows progress: a bar on a terminal, else plain lines."""
+
+    EVERY = 20
+
+    def __init__(self, log: Any) -> None:
+        self.log = log
+        self.bar: Any = None
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        validated = "valid_loss" in line
+        if line["step"] % self.EVERY and not validated and line["share"] < 1:
+            return
+        self.log.write(json.dumps(line) + "\n")
+        self.log.flush()
+        speed = line["pixels"] / max(line["seconds"], 1e-9) / 1e6
+        left = line["seconds"] * (1 / max(line["share"], 1e-9) - 1)
+        text = (
+            f"step {line['step']}  loss {line['loss']:.3f}  {line['bpp']:.3f} bpp  {line['psnr']:.2f} dB  "
+            f"{speed:.2f} Mpixel/s  {left / 60:.0f} min left"
+        )
+        if validated:
+            text += f"  validation {line['valid_loss']:.4f}"
+        if sys.stderr.isatty():
+            if self.bar is None:
+                from tqdm import tqdm
+
+                self.bar = tqdm(total=1.0, bar_format="{percentage:3.0f}% |{bar}| {desc}")
+            self.bar.n = line["share"]
+            self.bar.set_description_str(text)
+        elif validated or line["step"] % (25 * self.EVERY) == 0:
+            click.echo(text, err=True)

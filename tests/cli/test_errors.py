@@ -1,0 +1,307 @@
+"""What is refused, with which exit code, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import lcodec
+from lcodec import codec, errors
+
+from .conftest import PHOTO, Run
+from .test_info import rename_model
+
+ROOT = Path(lcodec.__file__).parents[1]
+COMMAND = [sys.executable, "-m", "lcodec.cli"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+# ------------------------------------------------------------------------------------------------- what exists stays
+
+
+def test_existing_output_is_refused(run: Run, photo: Path) -> None:
+    target = photo.with_suffix(".lcdc")
+    target.write_text("precious")
+    result = run("encode", photo)
+    assert (result.code, target.read_text()) == (2, "precious")
+    assert "-f overwrites" in result.err
+
+
+def test_force_overwrites_and_keeps_the_mode(run: Run, photo: Path, coded_bytes: bytes) -> None:
+    target = photo.with_suffix(".lcdc")
+    target.write_text("old")
+    target.chmod(0o640)
+    assert run("encode", photo, "-f").code == 0
+    assert target.read_bytes() == coded_bytes
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_new_file_has_the_mode_that_umask_gives(run: Run, photo: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        assert run("encode", photo).code == 0
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(photo.with_suffix(".lcdc").stat().st_mode) == 0o640
+
+
+def test_symbolic_link_is_written_through(run: Run, photo: Path, tmp_path: Path, coded_bytes: bytes) -> None:
+    real, link = tmp_path / "real.bin", tmp_path / "photo.lcdc"
+    real.write_text("old")
+    link.symlink_to(real)
+    assert run("encode", photo, "-f").code == 0
+    assert link.is_symlink()
+    assert real.read_bytes() == coded_bytes
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_output_that_is_the_input_is_refused(run: Run, photo: Path, make: Callable[[Path, Path], None]) -> None:
+    before = photo.read_bytes()
+    alias = photo.with_name("alias")
+    make(alias, photo)
+    for target in (photo, photo.parent / "." / "photo.png", alias):
+        result = run("encode", photo, "-f", "-o", target)
+        assert result.code == 2
+        assert "is the input" in result.err
+    assert photo.read_bytes() == before
+
+
+def test_output_that_is_another_input_is_refused(run: Run, coded: Path) -> None:
+    other = coded.with_suffix(".png")
+    other.write_text("precious")
+    result = run("decode", "-f", coded, other)
+    assert (result.code, other.read_text()) == (2, "precious")
+
+
+def test_two_inputs_of_one_output_are_refused_before_any_is_read(run: Run, photo: Path) -> None:
+    other = photo.with_suffix(".jpg")
+    with Image.open(photo) as image:
+        image.save(other)
+    result = run("encode", photo, other)
+    assert result.code == 2
+    assert "would both be written" in result.err
+    assert not photo.with_suffix(".lcdc").exists()
+
+
+def test_device_is_written_to_and_not_replaced(run: Run, photo: Path) -> None:
+    assert run("encode", photo, "-o", os.devnull).code == 0
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+# ---------------------------------------------------------------------------------------------------- usage, exit 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["encode"],
+        ["nonesuch"],
+        ["encode", "-q", "101", "a.png"],
+        ["encode", "-q", "-1", "a.png"],
+        ["encode", "-q", "nan", "a.png"],
+        ["encode", "-q", "high", "a.png"],
+        ["encode", "--device", "tpu", "a.png"],
+        ["encode", "--max-pixels", "0", "a.png"],
+        ["encode", "-o", "x", "a.png", "b.png"],
+        ["encode", "-o", "x", "-O", "y", "a.png"],
+        ["encode", "-", "a.png"],
+        ["encode", "-", "-O", "y"],
+        ["encode", "a.png", "a.lcdc"],
+        ["decode", "a.lcdc", "--format", "gif"],
+        ["info"],
+    ],
+)
+def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert (result.code, result.out) == (2, b"")
+    assert result.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_usage_error_is_short_and_points_to_the_help(run: Run) -> None:
+    assert run("encode", "-q", "101", "a.png").err.splitlines() == [
+        "lcodec: Invalid value for '-q' / '--quality': 101.0 is not in the range 0<=x<=100.",
+        "Try 'lcodec encode --help'.",
+    ]
+
+
+def test_terminals(run: Run, photo: Path, coded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for arguments in (["encode", photo, "-o", "-"], ["decode", coded, "-o", "-"]):
+        result = run(*arguments)
+        assert (result.code, result.out) == (2, b"")
+        assert "terminal" in result.err
+        assert run(*arguments, "-f").code == 0
+
+
+def test_folder_as_output(run: Run, photo: Path, tmp_path: Path) -> None:
+    assert run("encode", photo, "-o", tmp_path).code == 2
+    assert run("encode", photo, "-o", tmp_path / "none" / "x.lcdc").code == 1
+
+
+# ----------------------------------------------------------------------------------------------------- inputs, 1 to 6
+
+
+def test_missing_input(run: Run, tmp_path: Path) -> None:
+    for command, name in (("encode", "none.png"), ("decode", "none.lcdc"), ("info", "none.lcdc")):
+        result = run(command, tmp_path / name)
+        assert result.code == 1
+        assert "No such file" in result.err
+        assert len(result.err.splitlines()) == 1
+
+
+def test_folder_as_input(run: Run, tmp_path: Path) -> None:
+    for command in ("encode", "decode", "info"):
+        assert run(command, tmp_path).code == 1
+
+
+def test_text_as_picture(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("not a picture\n" * 50)
+    result = run("encode", tmp_path / "a.png")
+    assert result.code == 1
+    assert result.err.startswith(f"lcodec: {tmp_path / 'a.png'}: not a picture")
+
+
+def test_transparent_picture(run: Run, tmp_path: Path) -> None:
+    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(tmp_path / "a.png")
+    assert run("encode", tmp_path / "a.png").code == 1
+
+
+@pytest.mark.parametrize("length", [0, 3, 5, 20, 60, -1])
+def test_truncated_file(run: Run, coded: Path, length: int) -> None:
+    coded.write_bytes(coded.read_bytes()[:length])
+    result = run("decode", coded)
+    assert result.code == 3
+    assert len(result.err.splitlines()) == 1
+    assert not coded.with_suffix(".png").exists()
+
+
+def test_missing_model(run: Run, coded: Path) -> None:
+    coded.write_bytes(rename_model(coded.read_bytes()))
+    assert run("decode", coded).code == 4
+
+
+def test_limit_of_pixels(run: Run, photo: Path, coded: Path) -> None:
+    for command, source in (("encode", photo), ("decode", coded)):
+        result = run(command, source, "--max-pixels", str(96 * 64 - 1))
+        assert result.code == 5
+        assert "limit" in result.err
+        assert run(command, source, "--max-pixels", str(96 * 64)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(errors.SelfTestError("inexact"), 6), (MemoryError(), 5), (OSError(5, "Input/output"), 1)]
+)
+def test_errors_of_the_codec(
+    run: Run, photo: Path, error: Exception, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(codec, "encode", fail)
+    assert run("encode", photo).code == code
+
+
+def test_one_failure_does_not_stop_the_others(run: Run, photo: Path, tmp_path: Path) -> None:
+    bad, missing = tmp_path / "bad.png", tmp_path / "missing.png"
+    bad.write_text("bad")
+    result = run("encode", bad, missing, photo)
+    assert result.code == 1
+    assert photo.with_suffix(".lcdc").exists()
+    assert result.err.splitlines()[-1] == f"lcodec: 2 of 3 inputs failed: {bad}, {missing}"
+
+
+def test_code_of_several_failures(run: Run, coded: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.lcdc"
+    coded.write_bytes(coded.read_bytes()[:-1])
+    other.write_bytes(b"x")
+    assert run("decode", coded, other).code == 3
+    assert run("decode", coded, tmp_path / "missing.lcdc").code == 1
+
+
+# ----------------------------------------------------------------------------------------- interruptions, full disks
+
+
+def test_signals_leave_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = photo.with_suffix(".lcdc")
+    target.write_text("old")
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        monkeypatch.setattr(os, "fsync", lambda _, number=number: os.kill(os.getpid(), number))
+        result = run("encode", photo, "-f")
+        assert result.code == code
+        assert "ed" in result.err
+        assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.lcdc", "photo.png"]
+        assert target.read_text() == "old"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_failed_write_leaves_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    photo.with_suffix(".lcdc").write_text("old")
+    result = run("encode", photo, "-f")
+    assert result.code == 1
+    assert "No space left" in result.err
+    assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.lcdc", "photo.png"]
+    assert photo.with_suffix(".lcdc").read_text() == "old"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_device(run: Run, photo: Path, coded: Path) -> None:
+    assert run("encode", photo, "-o", "/dev/full").code == 1
+    for arguments in (["encode", photo, "-o", "-"], ["info", coded], ["--help"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*COMMAND, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False
+            )
+        assert done.returncode == 1, arguments
+        assert b"No space left" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_closed_pipe_is_no_cause_for_a_traceback(coded: Path) -> None:
+    for arguments in (["decode", str(coded), "-o", "-"], ["info", str(coded)]):
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        with process.stderr as stderr:
+            assert stderr.read() == b""
+        assert process.wait() != 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_to_the_process(tmp_path: Path, number: signal.Signals) -> None:
+    """Interrupted in the middle of many files: no traceback, no temporary files, only whole outputs."""
+    names = [f"{index}.png" for index in range(200)]
+    with Image.open(PHOTO) as image:
+        image.resize((384, 256)).save(tmp_path / names[0])
+    for name in names[1:]:
+        (tmp_path / name).hardlink_to(tmp_path / names[0])
+    process = subprocess.Popen([*COMMAND, "encode", *names], cwd=tmp_path, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "1.lcdc").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in stderr
+    outputs = [path for path in tmp_path.iterdir() if path.suffix != ".png"]
+    assert 1 < len(outputs) < 200
+    assert {path.suffix for path in outputs} == {".lcdc"}
+    assert len({path.read_bytes() for path in outputs}) == 1

@@ -1,0 +1,91 @@
+"""What is imported when, in processes of their own: the command line starts at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from lcodec.cli import COMMANDS
+
+from .conftest import PHOTO
+from .test_errors import ENVIRONMENT
+
+#: Runs the command line where these modules cannot be imported.
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise AssertionError("imported " + name)
+
+sys.meta_path.insert(0, Blocker())
+from lcodec.cli import main
+sys.exit(main())
+"""
+
+
+def run_without(blocked: set[str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    program = BLOCKED.replace("{blocked!r}", repr(blocked))
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["-h"],
+        ["--version"],
+        ["encode", "--help"],
+        ["decode", "-h"],
+        ["info", "-h"],
+        ["models", "-h"],
+        ["models"],
+    ],
+)
+def test_help_needs_neither_numpy_nor_pillow(arguments: list[str]) -> None:
+    done = run_without({"numpy", "PIL", "torch", "constriction", "safetensors"}, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_info_needs_neither_numpy_nor_pillow(coded: Path) -> None:
+    done = run_without({"numpy", "PIL", "torch", "constriction", "safetensors"}, "info", coded)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_coding_a_photo_on_a_cpu_needs_no_torch(tmp_path: Path) -> None:
+    target = tmp_path / "photo.lcdc"
+    done = run_without({"torch"}, "encode", PHOTO, "-o", target)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "768x512" in done.stderr
+    done = run_without({"torch"}, "decode", target)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert target.with_suffix(".png").is_file()
+
+
+def test_the_blocker_blocks() -> None:
+    done = run_without({"click"}, "--help")
+    assert done.returncode == 1
+    assert "imported click" in done.stderr
+
+
+def test_help_lists_commands_and_exit_codes() -> None:
+    done = run_without(set(), "--help")
+    for word in (*COMMANDS, "130  interrupted", "LCODEC_MODELS", "lcodec encode photo.jpg"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_module(name: str) -> None:
+    assert find_spec(f"lcodec.cli.{name}") is not None

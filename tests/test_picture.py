@@ -1,0 +1,489 @@
+"""Picture files: every mode, orientation and depth comes out as the samples that a viewer would show."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, features
+
+from lcodec.errors import LimitError, PictureError
+from lcodec.picture import WRITES, Picture, read_picture, write_picture
+
+PHOTO = Path(__file__).parent / "data" / "photo.jpg"
+MANY = 1 << 28
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY_PROFILE = SRGB[:16] + b"GRAY" + SRGB[20:]  # only its header is looked at
+
+Array = NDArray[Any]
+
+
+def read(data: bytes) -> Picture:
+    return read_picture(io.BytesIO(data), max_pixels=MANY)
+
+
+def save(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    with Image.open(PHOTO) as image:
+        return image.crop((300, 200, 340, 230))
+
+
+def deep_png(samples: Array, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A 16-bit PNG of samples (H, W, 1 to 4); Pillow writes none in colour."""
+    height, width, channels = samples.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    )
+
+
+def deep_tiff(samples: Array, order: str, *, deflate: bool = False) -> bytes:
+    """A 16-bit RGB TIFF in one strip; order is < or >."""
+    height, width, channels = samples.shape
+    body = samples.astype(f"{order}u2").tobytes()
+    body = zlib.compress(body) if deflate else body
+    start = 8 + 2 + 10 * 12 + 4
+    tags = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, channels, start),
+        (259, 3, 1, 8 if deflate else 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, start + 2 * channels),
+        (277, 3, 1, channels),
+        (278, 4, 1, height),
+        (279, 4, 1, len(body)),
+        (284, 3, 1, 1),
+    ]
+    out = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    for tag, kind, count, value in tags:
+        short = kind == 3 and count == 1
+        out += struct.pack(f"{order}HHI" + ("HH" if short else "I"), tag, kind, count, value, *([0] if short else []))
+    return out + struct.pack(f"{order}I", 0) + struct.pack(f"{order}{channels}H", *[16] * channels) + body
+
+
+def rounded(samples: Array) -> Array:
+    return ((samples.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def deep() -> Array:
+    return np.random.default_rng(0).integers(0, 1 << 16, (9, 13, 4), dtype=np.uint16)
+
+
+# -------------------------------------------------------------------------------------------------- formats and modes
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "BMP", "PPM"])
+def test_lossless_formats(photo: Image.Image, form: str) -> None:
+    picture = read(save(photo, form, **({"lossless": True} if form == "WEBP" else {})))
+    assert (picture.pixels == np.asarray(photo)).all()
+    assert (picture.width, picture.height, picture.grey, picture.icc) == (40, 30, False, None)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "AVIF"])
+def test_lossy_formats(photo: Image.Image, form: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    picture = read(save(photo, form, quality=95))
+    assert picture.pixels.shape == (30, 40, 3)
+    assert np.abs(picture.pixels.astype(int) - np.asarray(photo)).mean() < 12
+
+
+def test_path_and_stream_agree() -> None:
+    picture = read_picture(PHOTO, max_pixels=MANY)
+    assert picture.pixels.shape == (512, 768, 3)
+    assert (picture.pixels == read(PHOTO.read_bytes()).pixels).all()
+    assert picture.pixels.flags.c_contiguous
+
+
+def test_stream_that_cannot_seek(photo: Image.Image) -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def seek(self, *_: object) -> int:
+            raise io.UnsupportedOperation
+
+    assert (read_picture(Pipe(save(photo)), max_pixels=MANY).pixels == np.asarray(photo)).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP", "PPM", "JPEG"])
+def test_grey_stays_grey(photo: Image.Image, form: str) -> None:
+    grey = photo.convert("L")
+    picture = read(save(grey, form, **({"quality": 100} if form == "JPEG" else {})))
+    assert picture.grey
+    assert np.abs(picture.pixels[:, :, 0].astype(int) - np.asarray(grey)).max() <= (2 if form == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP", "PPM"])
+def test_one_bit_is_grey(photo: Image.Image, form: str) -> None:
+    bits = photo.convert("1")
+    picture = read(save(bits, form))
+    assert (picture.pixels[:, :, 0] == np.asarray(bits) * 255).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP", "GIF"])
+def test_palette_becomes_rgb(photo: Image.Image, form: str) -> None:
+    palette = photo.quantize(16)
+    picture = read(save(palette, form))
+    assert (picture.pixels == np.asarray(palette.convert("RGB"))).all()
+
+
+def test_first_frame_of_an_animation(photo: Image.Image) -> None:
+    other = ImageOps.invert(photo)
+    for form, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})):
+        picture = read(save(photo, form, save_all=True, append_images=[other], **options))
+        assert np.abs(picture.pixels.astype(int) - np.asarray(photo)).mean() < 12, form
+
+
+def test_name_does_not_matter(photo: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(save(photo, "PNG"))
+    assert (read_picture(path, max_pixels=MANY).pixels == np.asarray(photo)).all()
+
+
+# ---------------------------------------------------------------------------------------------------- transparency
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("RGBA", 3), ("LA", 1), ("PA", 3)])
+def test_opaque_alpha_is_dropped(photo: Image.Image, mode: str, channels: int) -> None:
+    form = "TIFF" if mode == "PA" else "PNG"
+    image = photo.convert("L" if mode == "LA" else "RGB")
+    with_alpha = image.quantize(16).convert("PA") if mode == "PA" else image.convert(mode)
+    picture = read(save(with_alpha, form) if mode != "PA" else save(with_alpha.convert("RGBA"), form))
+    expected = np.asarray(with_alpha.convert("L" if mode == "LA" else "RGB")).reshape(30, 40, channels)
+    assert (picture.pixels == expected).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_refused(photo: Image.Image, form: str, mode: str) -> None:
+    image = photo.convert(mode)
+    image.putpixel((3, 5), (0, 0, 0, 254) if mode == "RGBA" else (0, 254))
+    with pytest.raises(PictureError, match="transparent"):
+        read(save(image, form, **({"lossless": True} if form == "WEBP" else {})))
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF"])
+def test_transparent_entry_of_a_palette(photo: Image.Image, form: str) -> None:
+    palette = photo.quantize(16)
+    used = palette.getpixel((0, 0))
+    with pytest.raises(PictureError, match="transparent"):
+        read(save(palette, form, transparency=used))
+    unused = save(palette, form, transparency=255) if form == "GIF" else save(palette, form, transparency=b"\xff" * 16)
+    assert (read(unused).pixels == np.asarray(palette.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
+def test_transparent_colour(photo: Image.Image, mode: str) -> None:
+    image = photo.convert(mode)
+    used: Any = image.getpixel((0, 0))
+    with pytest.raises(PictureError, match="transparent"):
+        read(save(image, "PNG", transparency=used))
+    if mode == "RGB":
+        assert (read(save(image, "PNG", transparency=(1, 254, 1))).pixels == np.asarray(photo)).all()
+
+
+# -------------------------------------------------------------------------------------------------------- orientation
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_once(photo: Image.Image, form: str, orientation: int) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options: dict[str, Any] = {"JPEG": {"quality": 100, "subsampling": 0}, "AVIF": {"quality": 100}}.get(form, {})
+    if form == "WEBP":
+        options = {"lossless": True}
+    picture = read(save(photo, form, exif=exif, **options))
+    upright = photo.copy()
+    upright.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(upright)).astype(int)
+    assert picture.pixels.shape == expected.shape
+    assert np.abs(picture.pixels - expected).mean() < (4 if form in {"JPEG", "AVIF"} else 1e-9)
+
+
+def test_nonsense_in_exif_does_not_cost_the_picture(photo: Image.Image) -> None:
+    for exif in (b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0nonsense", b"x", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = save(photo, "JPEG", exif=exif)
+        assert read(data).pixels.shape == (30, 40, 3)
+    exif_9 = Image.Exif()
+    exif_9[0x0112] = 9
+    assert read(save(photo, "PNG", exif=exif_9)).pixels.shape == (30, 40, 3)
+
+
+# -------------------------------------------------------------------------------------------------------------- depth
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_png(deep: Array, channels: int) -> None:
+    samples = deep[:, :, :channels]
+    assert (read(deep_png(samples)).pixels == rounded(samples)).all()
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_16_bit_png_with_alpha(deep: Array, channels: int) -> None:
+    samples = deep[:, :, -channels:].copy()
+    samples[:, :, -1] = 65535
+    picture = read(deep_png(samples))
+    assert (picture.pixels == rounded(samples[:, :, :-1])).all()
+    samples[2, 3, -1] = 40000
+    with pytest.raises(PictureError, match="transparent"):
+        read(deep_png(samples))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_png_with_a_transparent_colour(deep: Array, channels: int) -> None:
+    samples = deep[:, :, :channels]
+    used = samples[4, 4].astype(">u2")
+    with pytest.raises(PictureError, match="transparent"):
+        read(deep_png(samples, (b"tRNS", used.tobytes())))
+    assert (read(deep_png(samples, (b"tRNS", (used ^ 1).tobytes()))).pixels == rounded(samples)).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("deflate", [False, True])
+def test_16_bit_tiff(deep: Array, order: str, deflate: bool) -> None:
+    samples = deep[:, :, :3]
+    assert (read(deep_tiff(samples, order, deflate=deflate)).pixels == rounded(samples)).all()
+
+
+def test_16_bit_grey_tiff_and_pgm(deep: Array) -> None:
+    samples = deep[:, :, 0]
+    assert (read(save(Image.fromarray(samples), "TIFF")).pixels[:, :, 0] == rounded(samples)).all()
+    pgm = b"P5 13 9 65535\n" + samples.astype(">u2").tobytes()
+    assert (read(pgm).pixels[:, :, 0] == rounded(samples)).all()
+
+
+def test_16_bit_ppm(deep: Array) -> None:
+    samples = deep[:, :, :3]
+    ppm = b"P6 13 9 65535\n" + samples.astype(">u2").tobytes()
+    assert np.abs(read(ppm).pixels.astype(int) - rounded(samples)).max() <= 1  # Pillow rounds halves otherwise
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_deeper_samples_are_refused(mode: str) -> None:
+    with pytest.raises(PictureError, match="not supported"):
+        read(save(Image.new(mode, (4, 4)), "TIFF"))
+
+
+# ------------------------------------------------------------------------------------------------- colour and profiles
+
+
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(photo: Image.Image, form: str) -> None:
+    picture = read(save(photo.convert("CMYK"), form, **({"quality": 100} if form == "JPEG" else {})))
+    assert picture.icc is None
+    assert np.abs(picture.pixels.astype(int) - np.asarray(photo)).mean() < 3
+
+
+def test_unusable_cmyk_profile_is_passed_over(photo: Image.Image) -> None:
+    cmyk = photo.convert("CMYK")
+    plain = read(save(cmyk, "TIFF"))
+    for profile in (SRGB[:16] + b"CMYK" + SRGB[20:], b"nonsense", SRGB):
+        picture = read(save(cmyk, "TIFF", icc_profile=profile))
+        assert picture.icc is None
+        assert (picture.pixels == plain.pixels).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_profile_is_kept(photo: Image.Image, form: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    assert read(save(photo, form, icc_profile=SRGB)).icc == SRGB
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile", "kept"),
+    [
+        ("L", GREY_PROFILE, True),
+        ("L", SRGB, False),
+        ("RGB", GREY_PROFILE, False),
+        ("P", SRGB, True),
+        ("RGB", b"short", False),
+        ("RGB", SRGB[:36] + b"what" + SRGB[40:], False),
+    ],
+)
+def test_profile_of_another_kind_is_dropped(photo: Image.Image, mode: str, profile: bytes, kept: bool) -> None:
+    assert read(save(photo.convert(mode), "TIFF", icc_profile=profile)).icc == (profile if kept else None)
+
+
+def test_profile_of_deep_pictures_is_kept(deep: Array) -> None:
+    chunk = (b"iCCP", b"x\0\0" + zlib.compress(SRGB))
+    assert read(deep_png(deep[:, :, :3], chunk)).icc == SRGB
+
+
+def test_lab_is_refused() -> None:
+    with pytest.raises(PictureError, match="LAB"):
+        read(save(Image.new("LAB", (4, 4)), "TIFF"))
+
+
+# ------------------------------------------------------------------------------------------------- damage and bombs
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"])
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6])
+def test_truncated(form: str, part: float) -> None:
+    with Image.open(PHOTO) as image:
+        data = save(image.crop((0, 0, 200, 150)), form)
+    with pytest.raises(PictureError) as caught:
+        read(data[: int(len(data) * part)])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"x",
+        b"not a picture\n" * 100,
+        b"P6 0 0 255\n",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff",
+        b"%PDF-1.7\n",
+        b"GIF89a",
+    ],
+)
+def test_no_picture(data: bytes) -> None:
+    with pytest.raises(PictureError):
+        read(data)
+
+
+def test_formats_off_the_list_are_not_tried(photo: Image.Image) -> None:
+    for form in ("TGA", "ICO", "PCX", "SGI", "EPS", "JPEG2000"):
+        try:
+            data = save(photo, form)
+        except (KeyError, OSError):
+            continue
+        with pytest.raises(PictureError, match="not a picture"):
+            read(data)
+
+
+def test_flipped_bytes_raise_nothing_else(photo: Image.Image) -> None:
+    random = np.random.default_rng(1)
+    for form in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"):
+        good = save(photo, form)
+        for _ in range(60):
+            data = bytearray(good)
+            for place in random.integers(0, len(data), 4):
+                data[place] = random.integers(0, 256)
+            with contextlib.suppress(PictureError, LimitError):
+                read_picture(io.BytesIO(bytes(data)), max_pixels=1 << 20)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.png", tmp_path):
+        with pytest.raises(PictureError, match="cannot read it"):
+            read_picture(path, max_pixels=MANY)
+
+
+def test_limit_is_exact(photo: Image.Image) -> None:
+    data = io.BytesIO(save(photo))
+    assert read_picture(data, max_pixels=1200).pixels.size == 3600
+    with pytest.raises(LimitError, match="40x30"):
+        read_picture(io.BytesIO(data.getvalue()), max_pixels=1199)
+
+
+def bomb_png(side: int) -> bytes:
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+
+
+@pytest.mark.parametrize("side", [9_500, 14_000, 17_000, 60_000, 2_000_000_000])
+def test_bombs_are_refused_before_they_go_off(side: int) -> None:
+    old = Image.MAX_IMAGE_PIXELS
+    for limit in (1 << 20, 80_000_000):
+        with pytest.raises(LimitError):
+            read_picture(io.BytesIO(bomb_png(side)), max_pixels=limit)
+    assert old == Image.MAX_IMAGE_PIXELS
+
+
+def test_pillows_own_limit_does_not_matter() -> None:
+    """A picture of 182 megapixels, over Pillow's limit, is read where ours allows it."""
+    data = save(Image.new("1", (14_000, 13_000)))
+    assert read(data).pixels.shape == (13_000, 14_000, 1)
+
+
+# ------------------------------------------------------------------------------------------------------------ writing
+
+
+@pytest.mark.parametrize("form", WRITES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_write(photo: Image.Image, form: str, channels: int) -> None:
+    pixels = np.asarray(photo)[:, :, :channels]
+    out = io.BytesIO()
+    write_picture(Picture(pixels), out, form)
+    back = read(out.getvalue()).pixels
+    difference = np.abs(back.astype(int) - pixels)
+    assert difference.max() == 0 if form != "jpg" else difference.mean() < 3
+    assert back.shape == pixels.shape or form == "webp"
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"), [("png", True), ("jpg", True), ("webp", True), ("tiff", True), ("ppm", False)]
+)
+def test_write_profile(photo: Image.Image, form: str, kept: bool) -> None:
+    out = io.BytesIO()
+    write_picture(Picture(np.asarray(photo), SRGB), out, form)
+    assert read(out.getvalue()).icc == (SRGB if form != "ppm" else None)
+
+
+def test_write_needs_no_seek() -> None:
+    class Pipe(io.RawIOBase):
+        size = 0
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            self.size += len(data)
+            return len(data)
+
+    for form in WRITES:
+        pipe = Pipe()
+        write_picture(Picture(np.zeros((4, 4, 3), np.uint8)), pipe, form)  # type: ignore[arg-type]
+        assert pipe.size
+
+
+def test_write_refuses_what_a_format_cannot_hold() -> None:
+    with pytest.raises(PictureError, match="16384x1"):
+        write_picture(Picture(np.zeros((1, 16_384, 3), np.uint8)), io.BytesIO(), "webp")
+    with pytest.raises(PictureError, match="gif"):
+        write_picture(Picture(np.zeros((1, 1, 3), np.uint8)), io.BytesIO(), "gif")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.zeros((4, 4), np.uint8),
+        lambda: np.zeros((4, 4, 4), np.uint8),
+        lambda: np.zeros((0, 4, 3), np.uint8),
+        lambda: np.zeros((4, 4, 3), np.float32),
+    ],
+)
+def test_a_picture_is_8_bit_grey_or_rgb(make: Callable[[], Any]) -> None:
+    with pytest.raises(PictureError):
+        Picture(make())
