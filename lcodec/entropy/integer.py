@@ -123,7 +123,7 @@ class FixedOps:
         weight, bias, factor = self.layers[name]
         total = x.reshape(-1, x.shape[-1]) @ weight.T
         total += bias
-        return self._requantise(total, factor).reshape(*x.shape[:-1], -1)
+        return self._requantise(total, factor).reshape(*x.shape[:-1], len(weight))
 
     def depthwise(self, name: str, x: Any) -> Any:
         """3x3 convolution of each channel, zero padding: same shape."""

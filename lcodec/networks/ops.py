@@ -90,7 +90,7 @@ class NumpyOps:
         weight = self.params[f"{name}.weight"]
         out: Array = x.reshape(-1, x.shape[-1]) @ weight.T
         out += self.params[f"{name}.bias"]
-        return out.reshape(*x.shape[:-1], -1)
+        return out.reshape(*x.shape[:-1], len(weight))
 
     def depthwise(self, name: str, x: Array) -> Array:
         out = np.empty_like(x)

@@ -119,7 +119,8 @@ class _Trainer:
         self.rank, self.world, self.settings = rank, world, settings
         self.device = torch.device("cuda", rank) if settings.device == "cuda" else torch.device("cpu")
         self.progress = state.progress
-        self.params = {name: value.to(self.device) for name, value in state.params.items()}
+        # Sorted, so that sums over parameters do not depend on whether the state came from a file.
+        self.params = {name: value.to(self.device) for name, value in sorted(state.params.items())}
         self.ema = {name: value.to(self.device) for name, value in state.ema.items()}
         self.trained = {
             name: value.requires_grad_() for name, value in self.params.items() if not name.startswith(FIXED)

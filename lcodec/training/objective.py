@@ -40,7 +40,8 @@ class Objective(NamedTuple):
 def lambda_of(quality: Tensor) -> Tensor:
     """Lagrange multiplier at qualities in [0, 1]."""
     low, high = LAMBDA_RANGE
-    return torch.exp(quality * math.log(high / low) + math.log(low))
+    ratio: float = math.log(high / low)
+    return low * torch.exp(ratio * quality)
 
 
 def _round(x: Tensor) -> Tensor:
@@ -57,7 +58,8 @@ def _bits(deviation: Tensor, log_scale: Tensor) -> Tensor:
     distance = deviation.abs()
     upper = torch.special.log_ndtr((0.5 - distance) * inverse)
     lower = torch.special.log_ndtr((-0.5 - distance) * inverse)
-    return -(upper + torch.log1p(-torch.exp(torch.clamp(lower - upper, max=-1e-6)))) / math.log(2)
+    log_probability: Tensor = upper + torch.log1p(-torch.exp(torch.clamp(lower - upper, max=-1e-6)))
+    return log_probability * (-1 / math.log(2))
 
 
 def _cells(x: Tensor) -> list[list[Tensor]]:

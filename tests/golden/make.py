@@ -1,0 +1,75 @@
+"""Made `v1/`, once: a small model of random weights, streams of it, and what they must decode to.
+
+`python -m tests.golden.make FOLDER` writes a new set. A set that is committed is never made again: it stands for the
+files that people have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lcodec.codec import decode, encode
+from lcodec.container import unpack
+from lcodec.picture import Picture
+from lcodec.training.export import model_arrays, write_model
+from lcodec.training.parameters import FIXED, Parameters, Widths, start
+from lcodec.zoo import Zoo
+from tests.pictures import picture
+
+WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
+#: (height, width, channels, quality)
+CASES = [
+    (1, 1, 3, 0), (1, 1, 3, 100), (1, 1, 1, 50), (1, 7, 3, 50), (7, 1, 3, 75), (2, 2, 1, 100), (16, 16, 3, 33.33),
+    (17, 23, 3, 0.01), (17, 23, 3, 50), (17, 23, 3, 99.99), (17, 23, 1, 60), (15, 33, 3, 14.29), (33, 15, 3, 14.28),
+    (64, 64, 3, 50), (65, 63, 3, 85.71), (63, 65, 1, 0), (96, 128, 3, 77.77), (1, 300, 3, 40), (300, 1, 1, 40),
+    (130, 70, 3, 100), (70, 130, 3, 0), (511, 769, 3, 50), (257, 255, 3, 95),
+]  # fmt: skip
+
+
+def parameters() -> Parameters:
+    """Random parameters that send means and scales over their whole range, so that escapes occur."""
+    crops = np.stack([picture(64, 64, seed=seed) for seed in range(24)])
+    generator = torch.Generator().manual_seed(1)
+    params = start(crops, generator, WIDTHS)
+    for name, value in params.items():
+        if ".out." in name:
+            value.mul_(3)
+        elif name.startswith(("gain.", "prior.")):
+            value.add_(0.3 * torch.randn(value.shape, generator=generator))
+    return params
+
+
+def main(folder: Path) -> None:
+    """Write the model, the streams and `expected.json`."""
+    arrays = {name: value for name, value in model_arrays(parameters()).items() if not name.startswith(FIXED)}
+    write_model(
+        folder, "golden", "mse", "random weights, for tests", arrays, "# golden\n\nRandom weights, for tests.\n"
+    )
+    zoo = Zoo([folder])
+    model = zoo.load("golden")
+    expected = {}
+    for index, (height, width, channels, quality) in enumerate(CASES):
+        icc = b"a profile" * 9 if index == 3 else None
+        data = encode(Picture(picture(height, width, channels, index), icc), model, quality)
+        name = f"{index:02d}-{width}x{height}-{'grey' if channels == 1 else 'rgb'}-q{quality}.lcdc"
+        (folder / name).write_bytes(data)
+        container = unpack(data)
+        size = -(-height // 16), -(-width // 16)
+        values, _ = model.entropy.decode(container.hyper, container.latents, size, container.header.quality)
+        pixels = decode(data, zoo).pixels
+        expected[name] = {
+            "symbols": hashlib.sha256(values.astype("<i4").tobytes()).hexdigest(),
+            "corner": pixels[:2, :2].ravel().tolist(),
+            "mean": float(pixels.mean()),
+        }
+    (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

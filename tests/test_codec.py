@@ -1,0 +1,87 @@
+"""The spine: both implementations write and read each other's streams, at every size and quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lcodec.codec import decode, encode
+from lcodec.container import read_header, unpack
+from lcodec.errors import LimitError, ModelError, UsageError
+from lcodec.picture import Picture
+from lcodec.zoo import Zoo
+from tests.pictures import picture
+
+GOLDEN = Path(__file__).parent / "golden" / "v1"
+ZOO = Zoo([GOLDEN])
+MODEL = ZOO.load("golden")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 90),
+    st.integers(1, 90),
+    st.sampled_from([1, 3]),
+    st.floats(0, 100),
+    st.binary(max_size=40),
+    st.integers(0, 99),
+)
+def test_numpy_and_torch_read_each_other(
+    height: int, width: int, channels: int, quality: float, icc: bytes, seed: int
+) -> None:
+    original = Picture(picture(height, width, channels, seed), icc or None)
+    for writer in ("numpy", "torch"):
+        data = encode(original, MODEL, quality, device="cpu", backend=writer)  # type: ignore[arg-type]
+        first = decode(data, ZOO, backend="numpy")
+        second = decode(data, ZOO, device="cpu", backend="torch")
+        assert first.pixels.shape == original.pixels.shape
+        assert first.icc == second.icc == original.icc
+        assert np.abs(first.pixels.astype(int) - second.pixels).max() <= 1
+        header = read_header(data)
+        assert (header.width, header.height, header.grey) == (width, height, channels == 1)
+
+
+def test_encoding_is_deterministic() -> None:
+    original = Picture(picture(70, 50))
+    assert encode(original, MODEL, 40) == encode(original, MODEL, 40)
+
+
+def test_every_step_of_quality_has_an_effect() -> None:
+    original = Picture(picture(64, 64))
+    streams = {unpack(encode(original, MODEL, quality)).latents for quality in range(0, 101, 5)}
+    assert len(streams) == 21
+
+
+def test_requests_are_checked() -> None:
+    original = Picture(picture(8, 8))
+    for quality in (-0.1, 100.1, float("nan")):
+        with pytest.raises(UsageError, match="quality"):
+            encode(original, MODEL, quality)
+    data = encode(original, MODEL, 50)
+    with pytest.raises(LimitError, match="8x8"):
+        decode(data, ZOO, max_pixels=63)
+    with pytest.raises(ModelError, match="not installed"):
+        decode(data, Zoo())
+
+
+def test_shipped_model_on_the_photo() -> None:
+    """The shipped model codes at the rate that its hyper-latents and latents take, and well."""
+    from PIL import Image
+
+    zoo = Zoo()
+    with Image.open(Path(__file__).parent / "data" / "photo.jpg") as image:
+        original = np.asarray(image.convert("RGB"))
+    sizes, errors = [], []
+    for quality in (0, 25, 50, 75, 100):
+        data = encode(Picture(original), zoo.load("mse"), quality)
+        assert read_header(data).overhead <= 40
+        sizes.append(len(data))
+        errors.append(float(((decode(data, zoo).pixels.astype(float) - original) ** 2).mean()))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+    assert 8 * sizes[2] / original[..., 0].size < 1.5
+    assert errors[2] < 65  # 30 dB

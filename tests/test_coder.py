@@ -1,0 +1,147 @@
+"""Range coder and tables: round trips, an independent decoder, and the tables made again."""
+
+from __future__ import annotations
+
+import bisect
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lcodec.entropy import coder
+from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
+from lcodec.entropy.make_tables import make_tables
+from lcodec.entropy.tables import SCALES, TOTAL, load_tables
+from lcodec.errors import DamagedError
+
+MASK = (1 << 64) - 1
+
+
+class SpecifiedDecoder:
+    """The range decoder of FORMAT.md, word for word, in integers of any size."""
+
+    def __init__(self, data: bytes) -> None:
+        self.words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
+        self.low, self.range = 0, MASK
+        self.point = self.word() << 32 | self.word()
+
+    def word(self) -> int:
+        return self.words.pop(0) if self.words else 0
+
+    def symbol(self, cumulative: list[int]) -> int:
+        """Index of the next symbol; `cumulative` begins with 0 and ends with 2^24."""
+        scale = self.range >> 24
+        quotient = (self.point - self.low & MASK) // scale
+        assert quotient < 1 << 24
+        index = bisect.bisect_right(cumulative, quotient) - 1
+        self.low = self.low + scale * cumulative[index] & MASK
+        self.range = scale * (cumulative[index + 1] - cumulative[index])
+        if self.range < 1 << 32:
+            self.low, self.range = self.low << 32 & MASK, self.range << 32
+            self.point = (self.point << 32 & MASK) | self.word()
+        return index
+
+    def batch(self, indexes: list[int]) -> list[int]:
+        """A batch of fewer than 2^20 symbols."""
+        out, escaped = [0] * len(indexes), []
+        for place in sorted(range(len(indexes)), key=lambda at: indexes[at]):
+            frequencies = [256 * int(count) for count in load_tables().frequencies[indexes[place]]]
+            reach = len(frequencies) // 2 - 1
+            symbol = self.symbol([sum(frequencies[:k]) for k in range(len(frequencies) + 1)])
+            out[place] = symbol - reach
+            if symbol == 2 * reach + 1:
+                escaped.append((place, reach))
+        bit = [0, 1 << 23, 1 << 24]
+        for place, reach in escaped:
+            zeros = 0
+            while not self.symbol(bit):
+                zeros += 1
+            value = 1
+            for _ in range(zeros):
+                value = 2 * value + self.symbol(bit)
+            magnitude = reach + 1 + (value - 1) // 2
+            out[place] = magnitude if value % 2 else -magnitude
+        return out
+
+
+def code(indexes: list[int], symbols: list[int]) -> bytes:
+    encoder = SymbolEncoder()
+    encoder.put(np.array(indexes, np.uint8), np.array(symbols, np.int32))
+    return encoder.finish()
+
+
+symbol = st.integers(-3, 3) | st.integers(-300, 300) | st.integers(-SYMBOL_MAX, SYMBOL_MAX)
+batches = st.lists(st.tuples(st.integers(0, SCALES - 1), symbol), max_size=60)
+
+
+@given(batches)
+def test_specified_decoder_reads_what_the_encoder_wrote(batch: list[tuple[int, int]]) -> None:
+    indexes, symbols = [index for index, _ in batch], [value for _, value in batch]
+    assert SpecifiedDecoder(code(indexes, symbols)).batch(indexes) == symbols
+
+
+@given(st.lists(batches, max_size=4))
+def test_round_trip_of_several_batches(several: list[list[tuple[int, int]]]) -> None:
+    encoder = SymbolEncoder()
+    arrays = [np.array(batch, np.int64).reshape(-1, 2) for batch in several]
+    for batch in arrays:
+        encoder.put(batch[:, 0].astype(np.uint8), batch[:, 1].astype(np.int32))
+    decoder = SymbolDecoder(encoder.finish())
+    for batch in arrays:
+        np.testing.assert_array_equal(decoder.get(batch[:, 0].astype(np.uint8)), batch[:, 1])
+
+
+def test_long_batches_are_cut_into_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    indexes = rng.integers(0, SCALES, 1000).astype(np.uint8)
+    symbols = np.rint(rng.normal(0, 20, 1000)).astype(np.int32)
+    monkeypatch.setattr(coder, "CHUNK", 64)
+    data = code(list(indexes), list(symbols))
+    np.testing.assert_array_equal(SymbolDecoder(data).get(indexes), symbols)
+    specified = SpecifiedDecoder(data)
+    for begin in range(0, 1000, 64):
+        assert specified.batch([int(i) for i in indexes[begin : begin + 64]]) == symbols[begin : begin + 64].tolist()
+
+
+def test_cost_is_the_entropy() -> None:
+    rng = np.random.default_rng(1)
+    bits = 0.0
+    indexes: list[int] = []
+    symbols: list[int] = []
+    for index in range(0, SCALES, 9):
+        frequencies = load_tables().frequencies[index].astype(np.float64)
+        reach = len(frequencies) // 2 - 1
+        drawn = rng.choice(2 * reach + 1, size=3000, p=frequencies[:-1] / frequencies[:-1].sum())
+        bits -= np.log2(frequencies[drawn] / TOTAL).sum()
+        indexes += [index] * 3000
+        symbols += (drawn - reach).tolist()
+    assert 0 <= 8 * len(code(indexes, symbols)) - bits < 64
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=80), st.lists(st.integers(0, SCALES - 1), max_size=200))
+def test_foreign_bytes_raise_or_decode(data: bytes, indexes: list[int]) -> None:
+    try:
+        got: npt.NDArray[np.int32] = SymbolDecoder(data).get(np.array(indexes, np.uint8))
+    except DamagedError:
+        return
+    assert len(got) == len(indexes)
+    assert (np.abs(got) <= SYMBOL_MAX).all()
+
+
+def test_tables_are_made_again_the_same() -> None:
+    made = make_tables()
+    tables = load_tables()
+    assert made[SCALES : SCALES + 1024].tolist() == tables.exp2.tolist()
+    np.testing.assert_array_equal(made[SCALES + 1024 :], np.concatenate(tables.frequencies))
+
+
+@pytest.mark.parametrize("index", range(SCALES))
+def test_each_table_is_a_distribution(index: int) -> None:
+    frequencies = load_tables().frequencies[index].astype(np.int64)
+    assert frequencies.sum() == TOTAL
+    assert frequencies.min() >= 1
+    # Symmetric up to the rounding of the largest remainders.
+    assert np.abs(frequencies[:-1] - frequencies[:-1][::-1]).max() <= 1

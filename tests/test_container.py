@@ -1,0 +1,107 @@
+"""Container: round trips, and the refusal of everything that `pack` did not write."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lcodec.container import MAGIC, SIDE_MAX, Header, pack, read_header, unpack
+from lcodec.errors import DamagedError
+
+headers = st.builds(
+    Header,
+    width=st.integers(1, SIDE_MAX),
+    height=st.integers(1, SIDE_MAX),
+    grey=st.booleans(),
+    quality=st.integers(0, 10_000),
+    entropy_id=st.binary(min_size=8, max_size=8),
+    synthesis_id=st.binary(min_size=4, max_size=4),
+    check=st.integers(0, 2**32 - 1),
+    sections=st.just({}),
+)
+bodies = st.binary(max_size=300)
+EXAMPLE = pack(
+    Header(768, 512, False, 5000, b"entropy!", b"synt", 7, {}),
+    b"hyper" * 8,
+    b"latents" * 3000,
+    {"icc": b"profile" * 20},
+)
+
+
+def sealed(body: bytes) -> bytes:
+    """A body with its checksum made right."""
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+@given(headers, bodies, bodies, st.none() | bodies)
+def test_round_trip(header: Header, hyper: bytes, latents: bytes, icc: bytes | None) -> None:
+    chunks = {} if icc is None else {"icc": icc}
+    data = pack(header, hyper, latents, chunks)
+    container = unpack(data)
+    assert (container.hyper, container.latents, container.chunks) == (hyper, latents, chunks)
+    fields = ("width", "height", "grey", "quality", "entropy_id", "synthesis_id", "check")
+    assert all(getattr(container.header, name) == getattr(header, name) for name in fields)
+    assert container.header.total == len(data)
+    assert container.header.overhead == len(data) - sum(container.header.sections.values())
+    assert read_header(data[:1024]) == container.header
+
+
+def test_overhead_of_a_photo_is_small() -> None:
+    data = pack(Header(768, 512, False, 5000, b"entropy!", b"synt", 7, {}), bytes(800), bytes(40_000), {})
+    assert read_header(data).overhead <= 40
+
+
+def test_every_bit_flip_is_found() -> None:
+    for bit in range(8 * 200):  # the header, the side information and the beginning of the latents
+        damaged = bytearray(EXAMPLE)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(DamagedError):
+            unpack(bytes(damaged))
+
+
+def test_every_truncation_is_found() -> None:
+    for size in [*range(200), *range(200, len(EXAMPLE), 501), len(EXAMPLE) - 1]:
+        with pytest.raises(DamagedError, match=r"truncated|not an lcodec file"):
+            unpack(EXAMPLE[:size])
+
+
+def test_trailing_bytes_are_refused() -> None:
+    with pytest.raises(DamagedError, match="too many"):
+        unpack(EXAMPLE + b"\0")
+
+
+@settings(max_examples=500)
+@given(st.binary(max_size=120))
+def test_any_header_is_read_or_refused(tail: bytes) -> None:
+    data = sealed(MAGIC + b"\1" + tail)
+    try:
+        container = unpack(data)
+    except DamagedError:
+        return
+    assert container.header.total == len(data)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 4, "flags"), (11, 0xFF, "range")],
+)
+def test_fields_are_checked_behind_a_right_checksum(at: int, value: int, message: str) -> None:
+    body = bytearray(EXAMPLE[:-4])
+    body[at] = value
+    with pytest.raises(DamagedError, match=message):
+        unpack(sealed(bytes(body)))
+
+
+def test_a_chunk_cannot_bomb() -> None:
+    header = Header(1, 1, False, 0, b"entropy!", b"synt", 0, {})
+    with pytest.raises(DamagedError, match="too large"):
+        unpack(pack(header, b"", b"", {"icc": bytes((1 << 24) + 1)}))
+
+
+def test_a_declared_size_costs_nothing() -> None:
+    head = EXAMPLE[:6] + b"\x01\x01" + EXAMPLE[10:28]
+    with pytest.raises(DamagedError):
+        unpack(sealed(head + b"\xff\xff\xff\xff\x0f" * 2))

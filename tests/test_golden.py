@@ -1,0 +1,71 @@
+"""Golden streams decode for ever; damaged ones never give a picture."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lcodec.codec import decode
+from lcodec.container import unpack
+from lcodec.errors import DamagedError, ModelError
+from lcodec.zoo import Zoo
+
+FOLDER = Path(__file__).parent / "golden" / "v1"
+EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def zoo() -> Zoo:
+    return Zoo([FOLDER])
+
+
+def test_there_are_enough() -> None:
+    assert len(EXPECTED) >= 20
+    assert sorted(EXPECTED) == sorted(path.name for path in FOLDER.glob("*.lcdc"))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("name", EXPECTED)
+def test_decodes_as_ever(name: str, backend: str, zoo: Zoo) -> None:
+    data = (FOLDER / name).read_bytes()
+    container = unpack(data)
+    header = container.header
+    size = -(-header.height // 16), -(-header.width // 16)
+    values, check = zoo.load("golden").entropy.decode(container.hyper, container.latents, size, header.quality)
+    assert check == header.check
+    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[name]["symbols"]
+    picture = decode(data, zoo, device="cpu", backend=backend)  # type: ignore[arg-type]
+    assert picture.pixels.shape == (header.height, header.width, 1 if header.grey else 3)
+    corner = picture.pixels[:2, :2].ravel().astype(int)
+    assert np.abs(corner - np.array(EXPECTED[name]["corner"])).max() <= 1
+    assert abs(picture.pixels.mean() - EXPECTED[name]["mean"]) < 0.1
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_bit_flip_and_truncation_is_refused(name: str, zoo: Zoo) -> None:
+    data = (FOLDER / name).read_bytes()
+    # All of them where the file is small; a dense sample, every position's turn coming by its bit, where it is large.
+    bits = range(8 * len(data)) if len(data) < 1000 else range(0, 8 * len(data), 8 * len(data) // 8000 | 1)
+    for bit in bits:
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises((DamagedError, ModelError)):
+            decode(bytes(damaged), zoo)
+    for size in range(0, len(data), max(1, len(data) // 1000)):
+        with pytest.raises(DamagedError):
+            decode(data[:size], zoo)
+
+
+def test_symbols_are_checked_behind_a_right_checksum(zoo: Zoo) -> None:
+    import zlib
+
+    data = (FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes()
+    for at in range(300, 12_000, 1000):
+        body = bytearray(data[:-4])
+        body[at] ^= 0x10
+        with pytest.raises(DamagedError):
+            decode(bytes(body) + zlib.crc32(body).to_bytes(4, "little"), zoo)

@@ -1,0 +1,84 @@
+"""Who may import whom, and what importing costs: the arrows of the design, checked on the code itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "lcodec"
+
+#: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
+ALLOWED = {
+    "cli": {"compare", "training", "codec", "zoo", "picture", "container"},
+    "compare": {"codec", "metrics", "picture", "zoo"},
+    "training": {"networks", "entropy", "zoo", "metrics"},
+    "codec": {"picture", "zoo", "networks", "entropy", "container"},
+    "zoo": {"networks", "entropy"},
+    "entropy": {"networks"},  # the fixed-point operations evaluate the same networks
+    "networks": set(),
+    "metrics": set(),
+    "picture": set(),
+    "container": set(),
+    "errors": set(),
+    "__init__": set(),
+}
+#: Part -> packages that it may import when it is imported; anything else only where it is used.
+OUTSIDE = {
+    "cli": {"click"},
+    "container": set(),
+    "errors": set(),
+    "zoo": set(),
+    "entropy": {"numpy", "constriction"},
+    "codec": {"numpy"},
+    "metrics": {"numpy"},
+}
+STANDARD = {"__future__"} | set(__import__("sys").stdlib_module_names)
+
+
+def imports(path: Path, *, everywhere: bool) -> set[str]:
+    """Modules that a file imports: anywhere in it, or only on being imported itself."""
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree) if everywhere else iter(tree.body)
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            if node.module == "lcodec":
+                found |= {f"lcodec.{alias.name}" for alias in node.names}
+    return found
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_arrows_of_the_design(path: Path) -> None:
+    part = part_of(path)
+    assert part in ALLOWED, f"{part} is not in the design"
+    inside = {name.split(".")[1] for name in imports(path, everywhere=True) if name.startswith("lcodec.")}
+    extra = inside - ALLOWED[part] - {part, "errors", "__version__"}
+    assert not extra, f"{part} must not import {sorted(extra)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_packages_are_imported_late(path: Path) -> None:
+    part = part_of(path)
+    if part in OUTSIDE:
+        outside = {name.split(".")[0] for name in imports(path, everywhere=False)} - STANDARD - {"lcodec"}
+        assert outside <= OUTSIDE[part]
+
+
+def test_files_are_of_a_readable_size() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): lines for path in FILES if (lines := len(path.read_text().splitlines())) > 400
+    }
+    assert not long

@@ -1,0 +1,193 @@
+"""Training on small networks: it learns, resumes bit for bit, runs in two processes and exports what it learned."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lcodec.codec import decode, encode
+from lcodec.container import read_header
+from lcodec.errors import LcodecError
+from lcodec.picture import Picture
+from lcodec.training.data import Photos, load_photos
+from lcodec.training.export import as_model, model_arrays, parameters_of, write_model
+from lcodec.training.loop import STATE_FILE, Settings, train
+from lcodec.training.objective import objective
+from lcodec.training.parameters import Parameters, Widths, at_quality, effective, start, unfold
+from lcodec.training.state import Progress, State, load_state
+from lcodec.zoo import Zoo
+from tests.pictures import picture
+
+WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(4):
+        Image.fromarray(picture(160, 200, seed=seed)).save(folder / f"{seed}.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(folder: Path) -> Photos:
+    return load_photos([folder])
+
+
+def initial(photos: Photos) -> State:
+    params = start(photos.crops(24, 64, np.random.default_rng(0)), torch.Generator().manual_seed(0), WIDTHS)
+    return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress())
+
+
+def settings(out: Path, steps: int, **others: Any) -> Settings:
+    return Settings(out, steps=steps, batch=4, crop=64, rate=2e-3, bfloat16=False, **others)
+
+
+def ignore(_: dict[str, Any]) -> None:
+    """Report nothing."""
+
+
+def test_photos_are_found_and_bad_ones_named(photos: Photos, folder: Path) -> None:
+    assert len(photos) == 4
+    assert photos.skipped == (str(folder / "broken.png"),)
+    np.testing.assert_array_equal(photos.photo(2), picture(160, 200, seed=2))
+    assert photos.crops(5, 64, np.random.default_rng(0)).shape == (5, 64, 64, 3)
+    with pytest.raises(ValueError, match="no photo has"):
+        photos.crops(1, 192, np.random.default_rng(0))
+
+
+def test_photos_in_tar_files_are_the_same(photos: Photos, folder: Path, tmp_path: Path) -> None:
+    import tarfile
+
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        archive.add(folder, "photos")
+    np.testing.assert_array_equal(
+        np.sort(load_photos([tmp_path / "photos.tar"]).pixels, axis=0), np.sort(photos.pixels, axis=0)
+    )
+
+
+def test_loss_falls(photos: Photos, tmp_path: Path) -> None:
+    lines: list[dict[str, Any]] = []
+    begin = initial(photos)
+    crops = torch.from_numpy(photos.crops(4, 64, np.random.default_rng(9)))
+    quality = torch.tensor([0.1, 0.4, 0.6, 0.9])
+
+    def loss(params: Parameters) -> float:
+        with torch.no_grad():
+            return float(objective(params, crops, quality, None).loss)
+
+    before = loss(begin.ema)
+    train(settings(tmp_path, 80), photos, photos, begin, lines.append)
+    state = load_state(tmp_path / STATE_FILE)
+    assert loss(state.ema) < 0.9 * before
+    assert lines[-1]["share"] == 1
+    assert lines[-1]["crop"] == 128  # the finish
+    assert lines[-1]["valid_loss"] > 0
+
+
+def test_resumes_bit_for_bit(photos: Photos, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    for out in (whole, halves):
+        out.mkdir()
+    train(settings(whole, 20), photos, None, initial(photos), ignore)
+
+    def stop_at_ten(line: dict[str, Any]) -> None:
+        if line["step"] == 9:  # the step that runs when the signal comes is the last
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(halves, 20), photos, None, initial(photos), stop_at_ten)
+    assert load_state(halves / STATE_FILE).progress.step == 10
+    train(settings(halves, 20), photos, None, None, ignore)
+    first, second = load_state(whole / STATE_FILE), load_state(halves / STATE_FILE)
+    assert first.progress.step == second.progress.step == 20
+    for part in ("params", "ema", "moment1", "moment2"):
+        one, other = getattr(first, part), getattr(second, part)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_loss_that_is_not_finite_loses_nothing(photos: Photos, tmp_path: Path) -> None:
+    train(settings(tmp_path, 2), photos, None, initial(photos), ignore)
+    kept = (tmp_path / STATE_FILE).read_bytes()
+    broken = initial(photos)
+    broken.params["synthesis.up.bias"][0] = float("nan")
+    with pytest.raises(LcodecError, match="finite"):
+        train(settings(tmp_path, 50), photos, None, broken, ignore)
+    assert (tmp_path / STATE_FILE).read_bytes() == kept
+
+
+def test_folding_is_inverted(photos: Photos) -> None:
+    params = initial(photos).params
+    again = unfold(effective(params))
+    for name, value in params.items():
+        torch.testing.assert_close(again[name], value, rtol=2e-3, atol=2e-3)
+
+
+def test_export_keeps_rate_and_parameters(photos: Photos, tmp_path: Path) -> None:
+    train(settings(tmp_path, 60), photos, None, initial(photos), ignore)
+    params = load_state(tmp_path / STATE_FILE).ema
+    arrays = model_arrays(params)
+    again = parameters_of(arrays)
+    assert again.keys() == params.keys()
+    write_model(tmp_path, "small", "mse", "for a test", arrays, "# small\n")
+    zoo = Zoo([tmp_path])
+    model = zoo.load("small")
+    assert model.entropy_id == as_model(arrays, "small").entropy_id
+    original = picture(128, 192, seed=7)
+    for quality in (0.1, 0.5, 1.0):
+        with torch.no_grad():
+            estimate = objective(params, torch.from_numpy(original[None]), torch.tensor([quality]), None)
+            same = objective(again, torch.from_numpy(original[None]), torch.tensor([quality]), None)
+        data = encode(Picture(original), model, 100 * quality)
+        coded = 8 * (len(data) - read_header(data).overhead) / (128 * 192)
+        # An escape is cheaper than a Gaussian's far tail, and this network, hardly trained, has many.
+        assert 0.9 * float(estimate.bpp) < coded < 1.01 * float(estimate.bpp) + 40 * 8 / (128 * 192)
+        assert float(same.bpp) == pytest.approx(float(estimate.bpp), rel=0.01)
+        mse = ((decode(data, zoo).pixels.astype(float) - original) ** 2).mean()
+        assert mse == pytest.approx(float(estimate.mse), rel=0.05)
+
+
+def test_gains_are_linear_between_anchors() -> None:
+    table = torch.arange(8.0)[:, None]
+    got = at_quality(table, torch.tensor([0.0, 0.5, 1.0]))
+    torch.testing.assert_close(got[:, 0, 0, 0], torch.tensor([0.0, 3.5, 7.0]))
+
+
+def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-W", "ignore", "-m", "lcodec.cli", "train", str(folder), "--out", str(out)]
+    command += ["--processes", "2", "--batch", "1", "--crop", "64", "--lr", "1e-4"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen([*command, "--steps", "100000"], env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not ((out / "log.jsonl").exists() and (out / "log.jsonl").stat().st_size):
+        assert started.poll() is None, started.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    started.send_signal(signal.SIGINT)
+    _, talk = started.communicate(timeout=60)
+    assert started.returncode == 130, talk
+    done = load_state(out / STATE_FILE).progress.step
+    resumed = subprocess.run(
+        [*command, "--resume", "--steps", str(done + 2)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert load_state(out / STATE_FILE).progress.step == done + 2
+    assert Zoo([out]).load("run").entropy
+    anew = subprocess.run([*command, "--steps", "1"], env=environment, capture_output=True, text=True, check=False)
+    assert anew.returncode == 2
+    assert "--resume" in anew.stderr
