@@ -14,10 +14,11 @@ from lcodec.container import Header, pack, unpack
 from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, EntropyModel
 from lcodec.entropy.selftest import self_test
 from lcodec.errors import DamagedError, LimitError, UsageError
-from lcodec.networks.hyperprior import HYPER_STRIDE, hyper_analysis
+from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
 from lcodec.networks.ops import NumpyOps
-from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
+from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
 from lcodec.picture import Picture
+from lcodec.tiling import map_tiles
 from lcodec.zoo import ENTROPY, Model, Zoo
 
 __all__ = ["MAX_PIXELS", "Backend", "Device", "decode", "encode"]
@@ -29,6 +30,9 @@ Backend = Literal["auto", "numpy", "torch"]
 MAX_PIXELS = 1 << 28
 #: From this size on, torch's faster networks outweigh its import (`benchmarks.startup`).
 TORCH_PIXELS = 3_000_000
+
+#: Largest side of a tile, in latents (1024 pixels).
+TILE = 64
 
 
 class _Engine:
@@ -107,11 +111,25 @@ def encode(
     engine = _Engine(device, backend, height * width)
     ops = engine.ops(model.encoder)
     pixels = picture.pixels if channels == 3 else np.repeat(picture.pixels, 3, axis=2)
-    normalised = _pad(pixels, LATENT_STRIDE)[None] / np.float32(255) - np.float32(0.5)
+    padded = _pad(pixels, LATENT_STRIDE)
     gain = engine.place(_gain(model.encoder["gain.analysis"], level))
-    latents = engine.fetch(analysis(ops, engine.place(normalised), gain))[0]
-    hyper_latents = engine.fetch(hyper_analysis(ops, engine.place(_pad(latents, HYPER_STRIDE)[None])))[0]
-    coded = engine.entropy(model).encode(latents, hyper_latents, level)
+    entropy = engine.entropy(model)
+
+    def analyse(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        normalised = window / np.float32(255) - np.float32(0.5)
+        return engine.fetch(analysis(ops, engine.place(normalised), gain))
+
+    def hyper_analyse(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return engine.fetch(hyper_analysis(ops, engine.place(window)))
+
+    rows, columns = padded.shape[0] // LATENT_STRIDE, padded.shape[1] // LATENT_STRIDE
+    latents = np.empty((rows, columns, entropy.channels), np.float32)
+    map_tiles(analyse, padded, latents, tile=TILE, halo=ANALYSIS_HALO)
+    padded_latents = _pad(latents, HYPER_STRIDE)
+    hyper_shape = (padded_latents.shape[0] // HYPER_STRIDE, padded_latents.shape[1] // HYPER_STRIDE)
+    hyper_latents = np.empty((*hyper_shape, entropy.hyper_channels), np.float32)
+    map_tiles(hyper_analyse, padded_latents, hyper_latents, tile=TILE // HYPER_STRIDE, halo=HYPER_HALO)
+    coded = entropy.encode(latents, hyper_latents, level)
     header = Header(width, height, channels == 1, level, model.entropy_id, model.synthesis_id, coded.check, {})
     return pack(header, coded.hyper, coded.latents, {"icc": picture.icc} if picture.icc else {})
 
@@ -148,8 +166,15 @@ def decode(
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
     inverse = _gain(model.decoder["gain.inverse"], header.quality) / np.float32(MEAN_STEPS)
     gain = engine.place(_gain(model.decoder["gain.synthesis"], header.quality))
-    normalised = engine.fetch(synthesis(engine.ops(model.decoder), engine.place(values[None] * inverse), gain))[0]
-    decoded = np.rint((normalised[: header.height, : header.width] + np.float32(0.5)) * np.float32(255))
-    if header.grey:
-        decoded = np.rint(decoded.mean(axis=2, keepdims=True))
-    return Picture(decoded.clip(0, 255).astype(np.uint8), container.chunks.get("icc"))
+    ops = engine.ops(model.decoder)
+    decoded = np.empty((size[0] * LATENT_STRIDE, size[1] * LATENT_STRIDE, 1 if header.grey else 3), np.uint8)
+
+    def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+        normalised = engine.fetch(synthesis(ops, engine.place(window * inverse), gain))
+        pixels: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
+        if header.grey:
+            pixels = np.rint(pixels.mean(axis=3, keepdims=True))
+        return pixels.astype(np.uint8)
+
+    map_tiles(synthesise, values, decoded, tile=TILE, halo=SYNTHESIS_HALO)
+    return Picture(decoded[: header.height, : header.width], container.chunks.get("icc"))

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lcodec import codec
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
+from lcodec.entropy import model
 from lcodec.errors import LimitError, ModelError, UsageError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -43,6 +45,19 @@ def test_numpy_and_torch_read_each_other(
         assert np.abs(first.pixels.astype(int) - second.pixels).max() <= 1
         header = read_header(data)
         assert (header.width, header.height, header.grey) == (width, height, channels == 1)
+
+
+def test_tiles_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Picture(picture(300, 420))
+    whole = encode(original, MODEL, 60)
+    pixels = decode(whole, ZOO).pixels
+    monkeypatch.setattr(codec, "TILE", 8)
+    monkeypatch.setattr(model, "HYPER_TILE", 1)
+    assert decode(whole, ZOO).pixels.shape == pixels.shape
+    assert np.abs(decode(whole, ZOO).pixels.astype(int) - pixels).max() <= 1
+    tiled = encode(original, MODEL, 60)
+    assert abs(len(tiled) - len(whole)) <= 16  # a latent on the edge between two symbols may fall to the other
+    assert np.abs(decode(tiled, ZOO).pixels.astype(int) - pixels).mean() < 0.1
 
 
 def test_encoding_is_deterministic() -> None:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec.entropy import coder
 from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
 from lcodec.entropy.make_tables import make_tables
 from lcodec.entropy.tables import SCALES, TOTAL, load_tables
@@ -44,7 +43,7 @@ class SpecifiedDecoder:
         return index
 
     def batch(self, indexes: list[int]) -> list[int]:
-        """A batch of fewer than 2^20 symbols."""
+        """Symbols of a batch, one for each table index."""
         out, escaped = [0] * len(indexes), []
         for place in sorted(range(len(indexes)), key=lambda at: indexes[at]):
             frequencies = [256 * int(count) for count in load_tables().frequencies[indexes[place]]]
@@ -91,18 +90,6 @@ def test_round_trip_of_several_batches(several: list[list[tuple[int, int]]]) -> 
     decoder = SymbolDecoder(encoder.finish())
     for batch in arrays:
         np.testing.assert_array_equal(decoder.get(batch[:, 0].astype(np.uint8)), batch[:, 1])
-
-
-def test_long_batches_are_cut_into_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    indexes = rng.integers(0, SCALES, 1000).astype(np.uint8)
-    symbols = np.rint(rng.normal(0, 20, 1000)).astype(np.int32)
-    monkeypatch.setattr(coder, "CHUNK", 64)
-    data = code(list(indexes), list(symbols))
-    np.testing.assert_array_equal(SymbolDecoder(data).get(indexes), symbols)
-    specified = SpecifiedDecoder(data)
-    for begin in range(0, 1000, 64):
-        assert specified.batch([int(i) for i in indexes[begin : begin + 64]]) == symbols[begin : begin + 64].tolist()
 
 
 def test_cost_is_the_entropy() -> None:

@@ -14,11 +14,12 @@ ALLOWED = {
     "cli": {"compare", "training", "codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "zoo", "metrics"},
-    "codec": {"picture", "zoo", "networks", "entropy", "container"},
+    "codec": {"picture", "tiling", "zoo", "networks", "entropy", "container"},
     "zoo": {"networks", "entropy"},
-    "entropy": {"networks"},  # the fixed-point operations evaluate the same networks
+    "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks
     "networks": set(),
     "metrics": set(),
+    "tiling": set(),
     "picture": set(),
     "container": set(),
     "errors": set(),

@@ -1,8 +1,8 @@
 """Range coding of integer symbols, each with the index of its Gaussian table.
 
-Symbols come in runs of at most CHUNK; within a run they are grouped by table (constriction codes arrays of one
-table at tens of millions of symbols a second), in stable order. A symbol beyond its table is coded as the table's
-escape; the excess of all escapes of a run follows the run, as bits of equal probability (Exp-Golomb, order 0).
+Symbols come in batches; within one they are grouped by table (constriction codes arrays of one table at tens of
+millions of symbols a second), in stable order. A symbol beyond its table is coded as the table's escape; the excess
+of all escapes of a batch follows the batch, as bits of equal probability (Exp-Golomb, order 0).
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ import numpy.typing as npt
 from lcodec.entropy.tables import load_tables
 from lcodec.errors import DamagedError
 
-__all__ = ["CHUNK", "SYMBOL_MAX", "SymbolDecoder", "SymbolEncoder"]
+__all__ = ["SYMBOL_MAX", "SymbolDecoder", "SymbolEncoder"]
 
-#: Symbols grouped together: bounds the memory that grouping takes.
-CHUNK = 1 << 20
 #: Largest magnitude of a symbol.
 SYMBOL_MAX = (1 << 15) - 1
 
@@ -70,10 +68,6 @@ class SymbolEncoder:
 
     def put(self, indexes: Indexes, symbols: Symbols) -> None:
         """Code `symbols` (n,), |symbol| <= SYMBOL_MAX, with the tables `indexes` (n,), each under 128."""
-        for begin in range(0, len(indexes), CHUNK):
-            self._put_run(indexes[begin : begin + CHUNK], symbols[begin : begin + CHUNK])
-
-    def _put_run(self, indexes: Indexes, symbols: Symbols) -> None:
         order, groups = _groups(indexes)
         grouped = symbols[order]
         excesses: list[int] = []
@@ -119,12 +113,6 @@ class SymbolDecoder:
         Raises:
             DamagedError: the bytes cannot come from an encoder.
         """
-        out = np.empty(len(indexes), np.int32)
-        for begin in range(0, len(indexes), CHUNK):
-            out[begin : begin + CHUNK] = self._get_run(indexes[begin : begin + CHUNK])
-        return out
-
-    def _get_run(self, indexes: Indexes) -> Symbols:
         order, groups = _groups(indexes)
         grouped = np.empty(len(indexes), np.int32)
         escaped: list[tuple[int, int]] = []

@@ -22,21 +22,35 @@ from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
 from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, EXPONENT_MAX, FixedOps, times_exp2
 from lcodec.entropy.tables import EXP2_SIZE, SCALES
 from lcodec.errors import ModelError
-from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
+from lcodec.networks.hyperprior import (
+    CONTEXT_HALO,
+    GROUPS,
+    HYPER_HALO,
+    HYPER_STRIDE,
+    STEPS,
+    context,
+    correction,
+    hyper_synthesis,
+)
+from lcodec.tiling import map_tiles
 
 __all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "interpolate"]
 
 #: Qualities are integers 0..QUALITY_STEPS.
 QUALITY_STEPS = 10_000
+#: Positions in half a band: a band of w columns has max(2, 2 floor(BAND_POSITIONS / w)) rows. Bounds working memory.
+BAND_POSITIONS = 4096
+#: Side of a tile of hyper-latents (1024 pixels).
+HYPER_TILE = 16
 #: A mean is a multiple of 1/MEAN_STEPS of a quantisation step.
 MEAN_STEPS = 16
 
 Integers = npt.NDArray[np.int64]
-#: Codes one batch of symbols: (table indexes (n,), means (n,) in 1/16, where) -> symbols (n,). `where` is the list of
-#: (rows, columns, channels) slices whose elements the batch holds, in order.
-Exchange = Callable[
-    [npt.NDArray[np.uint8], npt.NDArray[np.float64], list[tuple[slice, slice, slice]]], npt.NDArray[np.int32]
-]
+#: Rows, columns and channels of latents.
+Place = tuple[slice, slice, slice]
+#: Codes one batch of symbols: (table indexes (n,), means (n,) in 1/16, where) -> symbols (n,). `where` lists the places
+#: that the batch holds, in order.
+Exchange = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float64], list[Place]], npt.NDArray[np.int32]]
 
 
 def interpolate(table: npt.NDArray[Any], quality: int) -> Integers:
@@ -103,6 +117,7 @@ class EntropyModel:
             raise ModelError("the model's gains are out of range")
         self.channels = self._quality["gain"].shape[1]
         self.hyper_channels = self._quality["hyper_gain"].shape[1]
+        self.feature_channels = len(arrays["hyper_synthesis.block16.reduce.bias"])
 
     def levels(self, quality: int) -> Levels:
         """Integers at `quality`, 0..QUALITY_STEPS."""
@@ -118,15 +133,14 @@ class EntropyModel:
             quality: 0..QUALITY_STEPS.
         """
         levels = self.levels(quality)
-        scaled = latents.astype(np.float64) * levels.steps
         hyper = np.rint(hyper_latents * levels.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
         coder, check = SymbolEncoder(), 0
 
         def exchange(
-            indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[tuple[slice, slice, slice]]
+            indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
         ) -> npt.NDArray[np.int32]:
             nonlocal check
-            wanted = np.concatenate([scaled[place].ravel() for place in where])
+            wanted = np.concatenate([(latents[place] * levels.steps[place[2]]).ravel() for place in where])
             symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
             coder.put(indexes, symbols)
             check = _crc(symbols, check)
@@ -160,7 +174,7 @@ class EntropyModel:
         coder, check = SymbolDecoder(latents), 0
 
         def exchange(
-            indexes: npt.NDArray[np.uint8], _means: npt.NDArray[np.float64], _where: list[tuple[slice, slice, slice]]
+            indexes: npt.NDArray[np.uint8], _means: npt.NDArray[np.float64], _where: list[Place]
         ) -> npt.NDArray[np.int32]:
             nonlocal check
             symbols = coder.get(indexes)
@@ -186,46 +200,87 @@ class EntropyModel:
         """The NumPy array of an array of `xp`."""
         return values if self.xp is np else values.cpu().numpy()  # type: ignore[no-any-return]
 
+    def _features(self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels) -> npt.NDArray[np.float32]:
+        """Features for predicting latents, (h, w, 192); float32 holds their 24 bits exactly."""
+
+        def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+            units = times_exp2(self.xp, self._place(window[0]), -levels.hyper_gain, ACTIVATION_BITS - 4)
+            return self._fetch(hyper_synthesis(self.ops, units))
+
+        rows, columns = (side * HYPER_STRIDE for side in hyper.shape[:2])
+        features = np.empty((rows, columns, self.feature_channels), np.float32)
+        scaled = (hyper * MEAN_STEPS).clip(-ACTIVATION_MAX, ACTIVATION_MAX)
+        map_tiles(synthesise, scaled, features, tile=HYPER_TILE, halo=HYPER_HALO)
+        return features[: size[0], : size[1]]
+
     def _walk(
         self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels, exchange: Exchange
     ) -> npt.NDArray[np.int32]:
         """Go through all latents in the order of coding; `exchange` turns indexes and means into symbols."""
-        units = times_exp2(
-            self.xp,
-            self._place(hyper * MEAN_STEPS).clip(-ACTIVATION_MAX, ACTIVATION_MAX),
-            -levels.hyper_gain,
-            ACTIVATION_BITS - 4,
-        )
-        features = hyper_synthesis(self.ops, units)[:, : size[0], : size[1]]
-        values = np.zeros((*size, self.channels))
+        features = self._features(hyper, size, levels)
+        values = np.zeros((*size, self.channels), np.int32)
+        rows = max(2, BAND_POSITIONS // size[1] * 2)
+        for step in range(len(STEPS)):
+            # A band's context sees the row above it as it was at the beginning of the step.
+            above = values[:0]
+            for top in range(0, size[0], rows):
+                bottom = min(top + rows, size[0])
+                known = np.concatenate((above, values[top : bottom + CONTEXT_HALO]))
+                halo = len(above)
+                above = values[bottom - CONTEXT_HALO : bottom].copy()
+                window = features[top - halo : bottom + CONTEXT_HALO]
+                band = slice(halo, halo + bottom - top)
+                where, indexes, means = self._predict(step, known, window, band, levels)
+                where = [(slice(top + at.start, bottom, 2), columns, channels) for at, columns, channels in where]
+                symbols = exchange(indexes, means, where)
+                decoded = np.clip(symbols * MEAN_STEPS + means, -ACTIVATION_MAX, ACTIVATION_MAX)
+                begin = 0
+                for place in where:
+                    target = values[place]
+                    target[...] = decoded[begin : begin + target.size].reshape(target.shape)
+                    begin += target.size
+        return values
+
+    def _predict(
+        self,
+        step: int,
+        known: npt.NDArray[np.int32],
+        features: npt.NDArray[np.float32],
+        band: slice,
+        levels: Levels,
+    ) -> tuple[list[Place], npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Predict what a step codes in a band.
+
+        Args:
+            step: 0 to 3.
+            known: (rows, w, 320), decoded latents of the band and of the rows around it that its context sees.
+            features: (rows, w, 192), likewise.
+            band: the rows of the band in these.
+            levels: of the quality.
+
+        Returns:
+            The places that are coded, in order, as slices of the band; the table index and the mean of each latent in
+            them, (n,).
+        """
+        placed = self._place(features)
+        hidden = placed
+        if step:
+            units = times_exp2(self.xp, self._place(known), -levels.gain, ACTIVATION_BITS - 4)
+            hidden = context(self.ops, step, units, placed)
+        placed, hidden = placed[:, band], hidden[:, band]
         width = self.channels // GROUPS
-        for step, positions in enumerate(STEPS):
-            hidden = features
+        where, indexes, means = [], [], []
+        for group, (row, column) in enumerate(STEPS[step]):
+            place = (slice(row, None, 2), slice(column, None, 2), slice(group * width, (group + 1) * width))
+            predicted = correction(self.ops, group, placed[:, place[0], place[1]], base=True)
             if step:
-                known = times_exp2(self.xp, self._place(values), -levels.gain, ACTIVATION_BITS - 4)
-                hidden = context(self.ops, step, known, features)
-            where, indexes, means = [], [], []
-            for group, (row, column) in enumerate(positions):
-                at = (slice(row, None, 2), slice(column, None, 2))
-                channels = slice(group * width, (group + 1) * width)
-                predicted = correction(self.ops, group, features[:, at[0], at[1]], base=True)
-                if step:
-                    predicted = self.ops.add(
-                        predicted, correction(self.ops, group, hidden[:, at[0], at[1]], base=False)
-                    )
-                mean = times_exp2(self.xp, predicted[..., width:], levels.gain[channels], 4 - ACTIVATION_BITS)
-                where.append((*at, channels))
-                indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[channels]).ravel())
-                means.append(self._fetch(mean[0]).ravel())
-            mean_values = np.concatenate(means)
-            symbols = exchange(np.concatenate(indexes), mean_values, where)
-            decoded = np.clip(symbols * MEAN_STEPS + mean_values, -ACTIVATION_MAX, ACTIVATION_MAX)
-            begin = 0
-            for place in where:
-                target = values[place]
-                target[...] = decoded[begin : begin + target.size].reshape(target.shape)
-                begin += target.size
-        return values.astype(np.int32)
+                added = correction(self.ops, group, hidden[:, place[0], place[1]], base=False)
+                predicted = self.ops.add(predicted, added)
+            mean = times_exp2(self.xp, predicted[..., width:], levels.gain[place[2]], 4 - ACTIVATION_BITS)
+            where.append(place)
+            indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[place[2]]).ravel())
+            means.append(self._fetch(mean[0]).ravel())
+        return where, np.concatenate(indexes), np.concatenate(means)
 
 
 def _index(scale: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

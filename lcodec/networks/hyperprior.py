@@ -15,10 +15,24 @@ from typing import TypeVar
 from lcodec.networks.blocks import block
 from lcodec.networks.ops import Ops
 
-__all__ = ["GROUPS", "HYPER_STRIDE", "STEPS", "context", "correction", "hyper_analysis", "hyper_synthesis"]
+__all__ = [
+    "CONTEXT_HALO",
+    "GROUPS",
+    "HYPER_HALO",
+    "HYPER_STRIDE",
+    "STEPS",
+    "context",
+    "correction",
+    "hyper_analysis",
+    "hyper_synthesis",
+]
 
 #: Latents per hyper-latent, in each direction.
 HYPER_STRIDE = 4
+#: Hyper-latents that a tile needs around it, in the hyper-analysis (3 latents) and in the hyper-synthesis (likewise).
+HYPER_HALO = 1
+#: Latents that a tile needs around it in `context`.
+CONTEXT_HALO = 1
 #: The latents' channels are cut into this many equal groups.
 GROUPS = 4
 #: STEPS[s][g] is the (row, column) of the 2x2 cell that group g codes in step s: every (position, group) comes

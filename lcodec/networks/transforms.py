@@ -14,13 +14,24 @@ from typing import TypeVar
 from lcodec.networks.blocks import blocks
 from lcodec.networks.ops import Ops
 
-__all__ = ["ANALYSIS_BLOCKS", "LATENT_STRIDE", "SYNTHESIS_BLOCKS", "analysis", "synthesis"]
+__all__ = [
+    "ANALYSIS_BLOCKS",
+    "ANALYSIS_HALO",
+    "LATENT_STRIDE",
+    "SYNTHESIS_BLOCKS",
+    "SYNTHESIS_HALO",
+    "analysis",
+    "synthesis",
+]
 
 #: Pixels of the picture per latent, in each direction.
 LATENT_STRIDE = 16
 #: Blocks at each of the two resolutions. The decoder may spend more than the encoder: it is run more often.
 ANALYSIS_BLOCKS = 2
 SYNTHESIS_BLOCKS = 3
+#: Latents that each side of a tile needs around it: one a coarse block, half a one a fine block.
+ANALYSIS_HALO = ANALYSIS_BLOCKS + (ANALYSIS_BLOCKS + 1) // 2
+SYNTHESIS_HALO = SYNTHESIS_BLOCKS + (SYNTHESIS_BLOCKS + 1) // 2
 
 T = TypeVar("T")
 
