@@ -15,11 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
+from lcodec import metrics
 from lcodec.codec import decode, encode
 from lcodec.container import read_header
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
 from lcodec.training.data import Photos, load_photos
+from lcodec.training.distortion import ms_ssim
 from lcodec.training.export import as_model, model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
@@ -95,6 +97,27 @@ def test_loss_falls(photos: Photos, tmp_path: Path) -> None:
     assert lines[-1]["share"] == 1
     assert lines[-1]["crop"] == 128  # the finish
     assert lines[-1]["valid_loss"] > 0
+
+
+@pytest.mark.parametrize("size", [(176, 176), (192, 161), (233, 201)])
+def test_ms_ssim_is_that_of_the_metrics(size: tuple[int, int]) -> None:
+    first = picture(*size, seed=1)
+    noise = np.random.default_rng(0).normal(0, 25, first.shape)
+    second = (first + noise).clip(0, 255).astype(np.uint8)
+    got = ms_ssim(*(torch.from_numpy(np.stack([image, first])).float() for image in (first, second)))
+    assert float(got[0]) == pytest.approx(metrics.ms_ssim(first, second), abs=1e-4)
+    assert float(got[1]) == pytest.approx(1, abs=1e-5)
+
+
+def test_ms_ssim_can_be_trained_for(photos: Photos) -> None:
+    params = {name: value.requires_grad_() for name, value in initial(photos).params.items()}
+    crops = torch.from_numpy(photos.crops(1, 128, np.random.default_rng(9))).repeat(1, 2, 2, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = objective(params, crops, torch.tensor([0.5]), torch.Generator(), "ms-ssim")
+    result.loss.backward()  # type: ignore[no-untyped-call]
+    gradient = params["synthesis.up.weight"].grad
+    assert gradient is not None
+    assert 0 < float(gradient.norm()) < 1e3
 
 
 def test_resumes_bit_for_bit(photos: Photos, tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lcodec.errors import PictureError, UsageError
+
+if TYPE_CHECKING:
+    from lcodec.training.distortion import Aim
 
 __all__ = ["train"]
 
@@ -31,7 +34,12 @@ model: OUT's name with .safetensors, its card, and index.json.
 @click.command(epilog=_EPILOG)
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
-    "--model", "aim", type=click.Choice(["mse"]), default="mse", show_default=True, help="Distortion to train for."
+    "--model",
+    "aim",
+    type=click.Choice(["mse", "ms-ssim"]),
+    default="mse",
+    show_default=True,
+    help="Distortion to train for.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
@@ -62,7 +70,7 @@ model: OUT's name with .safetensors, its card, and index.json.
 )
 def train(
     data: tuple[Path, ...],
-    aim: str,
+    aim: Aim,
     out: Path,
     resume: bool,
     init: str | None,
@@ -84,6 +92,10 @@ def train(
         raise UsageError("give either --hours or --steps")
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
+    from lcodec.training.distortion import MIN_CROP
+
+    if crop < MIN_CROP[aim]:
+        raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
     state_file = out / "state.safetensors"
     if resume and init:
         raise UsageError("--resume and --init exclude each other")
@@ -105,11 +117,11 @@ def train(
         click.echo(f"skipped, unreadable: {name}", err=True)
     click.echo(f"{len(photos)} photos, {len(photos.pixels) / 1e6:.0f} megapixels in memory", err=True)
     out.mkdir(parents=True, exist_ok=True)
-    settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device)
+    settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device, aim)
     start = None if resume else begin(photos, seed, init)
     with (out / "log.jsonl").open("a") as log:
         run(settings, photos, held_out, start, _Reporter(log))
-    entry = finish(settings, aim, " ".join(["lcodec", *sys.argv[1:]]), photos)
+    entry = finish(settings, " ".join(["lcodec", *sys.argv[1:]]), photos)
     click.echo(f"{entry.path}: {entry.size / 1e6:.1f} MB, {entry.entropy_id}-{entry.synthesis_id}", err=True)
     return 0
 

@@ -27,6 +27,7 @@ from torch.multiprocessing.spawn import start_processes
 
 from lcodec.errors import LcodecError
 from lcodec.training.data import Photos
+from lcodec.training.distortion import Aim
 from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters
 from lcodec.training.state import Progress, State, load_state, save_state
@@ -66,6 +67,7 @@ class Settings:
     seed: int = 0
     processes: int = 1
     device: str = "cpu"
+    aim: Aim = "mse"
     bfloat16: bool = True
     save_every: float = 300.0  #: seconds
     validate_every: float = 900.0  #: seconds
@@ -91,13 +93,13 @@ def _valid_photos(photos: Photos, device: torch.device) -> list[Tensor]:
     return [torch.from_numpy(photo.copy()).to(device) for photo in cut]
 
 
-def _validate(params: Parameters, photos: list[Tensor], rank: int, world: int) -> dict[str, Any]:
+def _validate(params: Parameters, photos: list[Tensor], rank: int, world: int, aim: Aim) -> dict[str, Any]:
     """Rate (rounded symbols), PSNR and loss of whole validation photos at every quality, averaged over processes."""
     totals = torch.zeros(len(VALID_QUALITIES), 4, dtype=torch.float64)
     with torch.no_grad():
         for photo in photos[rank::world]:
             for row, quality in enumerate(VALID_QUALITIES):
-                result = objective(params, photo, torch.tensor([quality], device=photo.device), None)
+                result = objective(params, photo, torch.tensor([quality], device=photo.device), None, aim)
                 psnr = 10 * math.log10(255**2 / max(float(result.mse), 1e-9))
                 totals[row] += torch.tensor([float(result.bpp), psnr, float(result.loss), 1.0], dtype=torch.float64)
     if world > 1:
@@ -147,7 +149,7 @@ class _Trainer:
         crops = torch.from_numpy(photos.crops(count, size, rng)).to(self.device)
         quality = torch.from_numpy(rng.random(count, np.float32)).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
-            result = objective(self.params, crops, quality, self.noise)
+            result = objective(self.params, crops, quality, self.noise, settings.aim)
         result.loss.backward()  # type: ignore[no-untyped-call]
         self._average_gradients()
         norm = float(torch.nn.utils.clip_grad_norm_(self.tensors, CLIP_NORM))
@@ -241,7 +243,7 @@ def _run(
                 trainer.save()
             if valid_photos and (progress.seconds - validated >= settings.validate_every or share >= 1):
                 validated = progress.seconds
-                line |= _validate(trainer.ema, valid_photos, rank, world)
+                line |= _validate(trainer.ema, valid_photos, rank, world, settings.aim)
             if rank == 0:
                 report(line)
     if stopping:

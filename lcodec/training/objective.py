@@ -2,7 +2,7 @@
 
 Rates are those of the coder to come: Gaussian probability of a quantisation bin, with additive uniform noise
 (Balle et al. 2017, section 3) in place of rounding; what the decoder's networks see is rounded, with
-straight-through gradients (Minnen and Singh 2020, section 3.3). Loss: (bits/pixel + lambda 255^2 MSE) lambda^-1/2,
+straight-through gradients (Minnen and Singh 2020, section 3.3). Loss: (bits/pixel + lambda distortion) lambda^-1/2,
 which gives all qualities gradients of about equal size.
 """
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
+from lcodec.training.distortion import Aim, distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
 
 __all__ = ["LAMBDA_RANGE", "SCALE_MIN", "Objective", "lambda_of", "objective"]
@@ -69,15 +70,28 @@ def _cells(x: Tensor) -> list[list[Tensor]]:
     return [list(cells[:, :, row, :, column].unbind(3)) for row in (0, 1) for column in (0, 1)]
 
 
+def _positions(x: Tensor) -> list[Tensor]:
+    """(N, H, W, C) -> the four positions of the 2x2 cell, each (N, H/2, W/2, C)."""
+    batch, height, width, channels = x.shape
+    cells = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return [half for row in cells.unbind(2) for half in row.unbind(3)]
+
+
 def objective(
-    params: Mapping[str, Tensor], pictures: Tensor, quality: Tensor, noise: torch.Generator | None
+    params: Mapping[str, Tensor],
+    pictures: Tensor,
+    quality: Tensor,
+    noise: torch.Generator | None,
+    aim: Aim = "mse",
 ) -> Objective:
     """Objective of pictures (N, H, W, 3) uint8, H and W multiples of 64, at qualities (N,) in [0, 1].
 
     With `noise` None the rate is that of the rounded symbols: what a coder will spend, not differentiable in the
-    symbols. Under autocast the networks run in its type; shortcut, latents, rates and distortion stay float32.
+    symbols. Under autocast the networks run in its type; weights are folded, and rates and distortions computed, in
+    float32.
     """
-    ops = TorchOps(effective(params))
+    with torch.autocast(pictures.device.type, enabled=False):
+        ops = TorchOps(effective(params))
     deviation_log = params[f"{FIXED}latent_std"].log()
 
     def gain(name: str) -> Tensor:
@@ -100,12 +114,12 @@ def objective(
     steps = step_log.exp()
     scaled = latents * steps
     scale_offset = step_log + gain("gain.scale")
-    values, feature_cells = _cells(scaled), features_at(features)
+    values, feature_cells = _cells(scaled), _positions(features)
     gains, offsets = steps.chunk(GROUPS, dim=-1), scale_offset.chunk(GROUPS, dim=-1)
     decoded: list[list[Tensor]] = [[torch.zeros_like(cell) for cell in position] for position in values]
     bits = torch.zeros_like(quality)
     for step, positions in enumerate(STEPS):
-        hidden = features_at(context(ops, step, _whole(decoded) / steps, features)) if step else None
+        hidden = _positions(context(ops, step, _whole(decoded) / steps, features)) if step else None
         for group, (row, column) in enumerate(positions):
             at = 2 * row + column
             predicted = correction(ops, group, feature_cells[at], base=True).float()
@@ -121,19 +135,13 @@ def objective(
 
     inverse = (gain("gain.inverse") - deviation_log).exp()
     decoded_picture = synthesis(ops, _whole(decoded) * inverse, gain("gain.synthesis").exp()).float()
-    mse = ((decoded_picture + 0.5) * 255 - target).square().mean(dim=(1, 2, 3))
+    decoded_pixels = (decoded_picture + 0.5) * 255
+    mse = (decoded_pixels - target).square().mean(dim=(1, 2, 3))
     pixels = pictures.shape[1] * pictures.shape[2]
     bpp = (bits + hyper_bits) / pixels
     multiplier = lambda_of(quality)
-    loss = ((bpp + multiplier * mse) * multiplier.rsqrt()).mean()
+    loss = ((bpp + multiplier * distortion(aim, decoded_pixels, target, mse)) * multiplier.rsqrt()).mean()
     return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())
-
-
-def features_at(x: Tensor) -> list[Tensor]:
-    """(N, H, W, C) -> the four positions of the 2x2 cell, each (N, H/2, W/2, C)."""
-    batch, height, width, channels = x.shape
-    cells = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return [half for row in cells.unbind(2) for half in row.unbind(3)]
 
 
 def _whole(cells: list[list[Tensor]]) -> Tensor:

@@ -52,25 +52,25 @@ def _given(init: str) -> Parameters:
     return parameters_of(model.arrays)
 
 
-def finish(settings: Settings, aim: str, command: str, photos: Photos) -> Entry:
+def finish(settings: Settings, command: str, photos: Photos) -> Entry:
     """Export the run's moving average into its folder, as a model of the folder's name."""
     state = load_state(settings.out / "state.safetensors")
     name = settings.out.resolve().name
-    summary = f"{aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
+    summary = f"{settings.aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
     return write_model(
         settings.out,
         name,
-        aim,
+        settings.aim,
         summary,
         model_arrays(state.ema),
-        _card(name, aim, command, state.progress, settings, photos),
+        _card(name, command, state.progress, settings, photos),
     )
 
 
-def _card(name: str, aim: str, command: str, progress: Progress, settings: Settings, photos: Photos) -> str:
+def _card(name: str, command: str, progress: Progress, settings: Settings, photos: Photos) -> str:
     """Model card: what it was made of and how, so that it can be made again."""
     rows = {
-        "aim": aim,
+        "aim": settings.aim,
         "made by": f"`{command}`",
         "started from": ", then ".join(progress.history),
         "photos": f"{len(photos)} ({len(photos.pixels) / 1e6:.0f} megapixels)",

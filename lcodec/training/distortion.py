@@ -1,0 +1,88 @@
+"""Distortions that a model is trained for, differentiable, each on a scale on which the same lambda suits it.
+
+Lambda multiplies a mean squared error on the 0..255 scale. MS-SSIM enters as MS_SSIM_WEIGHT (1 - MS-SSIM), which puts
+lambda = 0.0012..0.12 at the multipliers 2.4..240 that Balle et al. 2018 and CompressAI train MS-SSIM models with.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
+
+__all__ = ["AIMS", "MIN_CROP", "Aim", "distortion", "ms_ssim"]
+
+Aim = Literal["mse", "ms-ssim"]
+AIMS: tuple[Aim, ...] = get_args(Aim)
+#: Smallest side of a crop for each aim, a multiple of 64.
+MIN_CROP: dict[Aim, int] = {"mse": 64, "ms-ssim": -(-MIN_SIDE_PX // 64) * 64}
+MS_SSIM_WEIGHT = 2000.0
+
+
+def distortion(aim: Aim, decoded: Tensor, original: Tensor, mse: Tensor) -> Tensor:
+    """Distortion of each picture, on the scale of a mean squared error.
+
+    Args:
+        aim: what to measure.
+        decoded: (N, H, W, 3), 0..255, not clipped.
+        original: (N, H, W, 3), 0..255.
+        mse: (N,) the mean squared errors, which the caller has anyway.
+
+    Returns:
+        (N,).
+    """
+    return mse if aim == "mse" else MS_SSIM_WEIGHT * (1 - ms_ssim(decoded, original))
+
+
+@cache
+def _window(channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Gaussian window down the columns (channels, 1, 11, 1) and along the rows (channels, 1, 1, 11)."""
+    at = torch.arange(WINDOW_PX, device=device) - WINDOW_PX // 2
+    weights = torch.exp(-(at**2) / (2 * SIGMA_PX**2))
+    weights /= weights.sum()
+    return weights.view(1, 1, -1, 1).repeat(channels, 1, 1, 1), weights.view(1, 1, 1, -1).repeat(channels, 1, 1, 1)
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Gaussian window over the valid positions of (N, C, H, W)."""
+    channels = x.shape[1]
+    vertical, horizontal = _window(channels, x.device)
+    return F.conv2d(F.conv2d(x, vertical, groups=channels), horizontal, groups=channels)
+
+
+def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
+    """MS-SSIM, as `lcodec.metrics.ms_ssim` defines it.
+
+    Args:
+        first: (N, H, W, C), 0..255, both sides at least 161.
+        second: likewise.
+
+    Returns:
+        (N,), 0 to 1.
+    """
+    with torch.autocast(first.device.type, enabled=False):  # variances are small differences: not in bfloat16
+        return _ms_ssim(first.float().permute(0, 3, 1, 2), second.float().permute(0, 3, 1, 2))
+
+
+def _ms_ssim(x: Tensor, y: Tensor) -> Tensor:
+    """MS-SSIM of (N, C, H, W)."""
+    product = torch.ones(x.shape[:2], device=x.device)
+    for scale, exponent in enumerate(SCALE_EXPONENTS):
+        if scale:
+            # Odd sides are padded with zeros that count, as in the reference.
+            padding = (x.shape[2] % 2, x.shape[3] % 2)
+            x, y = F.avg_pool2d(x, 2, padding=padding), F.avg_pool2d(y, 2, padding=padding)
+        mean_x, mean_y = _blur(x), _blur(y)
+        variance_x, variance_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+        covariance = _blur(x * y) - mean_x * mean_y
+        similarity = (2 * covariance + C2) / (variance_x + variance_y + C2)
+        if scale == len(SCALE_EXPONENTS) - 1:
+            similarity = similarity * (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+        # Not to zero, whose power has no gradient.
+        product = product * similarity.mean(dim=(2, 3)).clamp(min=1e-4) ** exponent
+    return product.mean(dim=1)
