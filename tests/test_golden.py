@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import time
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lcodec.codec import decode
-from lcodec.container import unpack
+from lcodec.container import pack, unpack
 from lcodec.errors import DamagedError, ModelError
 from lcodec.zoo import Zoo
 
@@ -61,11 +64,19 @@ def test_every_bit_flip_and_truncation_is_refused(name: str, zoo: Zoo) -> None:
 
 
 def test_symbols_are_checked_behind_a_right_checksum(zoo: Zoo) -> None:
-    import zlib
-
     data = (FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes()
     for at in range(300, 12_000, 1000):
         body = bytearray(data[:-4])
         body[at] ^= 0x10
         with pytest.raises(DamagedError):
             decode(bytes(body) + zlib.crc32(body).to_bytes(4, "little"), zoo)
+
+
+def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing(zoo: Zoo) -> None:
+    container = unpack((FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes())
+    header = dataclasses.replace(container.header, width=1 << 14, height=1 << 14)
+    data = pack(header, container.hyper, container.latents, {})
+    begun = time.process_time()
+    with pytest.raises(DamagedError, match="cannot be"):
+        decode(data, zoo)
+    assert time.process_time() - begun < 0.5

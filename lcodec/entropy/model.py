@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
 from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, EXPONENT_MAX, FixedOps, times_exp2
-from lcodec.entropy.tables import EXP2_SIZE, SCALES
-from lcodec.errors import ModelError
+from lcodec.entropy.tables import EXP2_SIZE, SCALES, TOTAL, load_tables
+from lcodec.errors import DamagedError, ModelError
 from lcodec.networks.hyperprior import (
     CONTEXT_HALO,
     GROUPS,
@@ -40,6 +40,8 @@ __all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "in
 QUALITY_STEPS = 10_000
 #: Positions in half a band: a band of w columns has max(2, 2 floor(BAND_POSITIONS / w)) rows. Bounds working memory.
 BAND_POSITIONS = 4096
+#: What the range coder's own rounding may save, generously.
+SLACK_BITS = 256
 #: Side of a tile of hyper-latents (1024 pixels).
 HYPER_TILE = 16
 #: A mean is a multiple of 1/MEAN_STEPS of a quantisation step.
@@ -182,10 +184,17 @@ class EntropyModel:
             return symbols
 
         hyper_size = (-(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE))
+        if self._least_bits(levels, hyper_size) > 8 * len(hyper) + SLACK_BITS:
+            raise DamagedError(f"damaged: {len(hyper)} bytes of side information cannot be those of its size")
         hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(levels, hyper_size))
         check = _crc(hyper_symbols, check)
         hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
         return self._walk(hyper_values, size, levels, exchange), check
+
+    def _least_bits(self, levels: Levels, size: tuple[int, ...]) -> float:
+        """What hyper-latents of a size cost at least, if each is the likeliest symbol of its table."""
+        likeliest = np.array([load_tables().frequencies[index].max() for index in levels.hyper_index], np.float64)
+        return float(-np.log2(likeliest / TOTAL).sum()) * size[0] * size[1]
 
     def _hyper_indexes(self, levels: Levels, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """Table of each hyper-latent, in the order of coding: channel, row, column."""
