@@ -28,6 +28,7 @@ COMMANDS = {
     "info": "Show what .lcdc files say of themselves.",
     "models": "List or check the installed models.",
     "train": "Train a model.",
+    "eval": "Compare codecs on pictures.",
 }
 
 #: Distributions whose versions matter in a bug report.

@@ -50,6 +50,7 @@ def run_without(blocked: set[str], *arguments: str | Path) -> subprocess.Complet
         ["decode", "-h"],
         ["info", "-h"],
         ["models", "-h"],
+        ["eval", "-h"],
         ["models"],
     ],
 )

@@ -1,0 +1,144 @@
+"""Finds, for each picture and codec, the setting whose file is nearest to one size: what a fair look needs."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcodec.compare.codecs import Codec, open_codec
+from lcodec.compare.evaluate import code_once, read
+from lcodec.compare.pictures import Photo
+from lcodec.picture import Picture
+
+__all__ = ["MATCH_BPP", "Match", "MatchTask", "match", "view_of"]
+
+#: Bits per pixel at which pictures are shown side by side: where codecs differ for the eye.
+MATCH_BPP = 0.25
+_CLOSE = 0.005  # of the wanted size; nearer need not be looked for
+_VIEW_PX = 1 << 20  # pixels; of larger pictures the middle is shown
+
+
+@dataclass(frozen=True)
+class MatchTask:
+    """A picture to be coded by a codec to about MATCH_BPP, and the folder to keep it in."""
+
+    photo: Photo
+    codec: str
+    folder: Path
+    known: tuple[tuple[float, int], ...]  #: settings that were tried already, and the bytes of their files
+
+    @property
+    def stem(self) -> Path:
+        """The files of the result, less their suffix."""
+        return self.folder / f"{self.photo.digest}-{Path(self.codec).stem}-{zlib.crc32(self.codec.encode()):08x}"
+
+
+@dataclass(frozen=True)
+class Match:
+    """The file nearest to the wanted size."""
+
+    digest: str
+    codec: str
+    version: str
+    setting: float = 0
+    bytes: int = 0  #: of the file
+    type: str = ""  #: of `file`, for a browser
+    file: str = ""  #: the coded file where browsers show that, else the decoded picture as lossless WebP
+    error: str | None = None
+
+
+def match(task: MatchTask) -> Match:
+    """Find the file nearest to the wanted size, and keep what a browser needs to show it."""
+    codec = open_codec(task.codec)
+    found = _kept(task, codec)
+    if found is not None:
+        return found
+    found = Match(task.photo.digest, task.codec, codec.version())
+    try:
+        original = read(task.photo)
+        setting, data = _search(codec, original, MATCH_BPP * task.photo.pixels / 8, task.known)
+        whole = view_of(original.pixels) is original.pixels
+        if codec.browser and whole:
+            kind, shown = codec.browser, data
+        else:
+            kind, shown = "image/webp", lossless(view_of(code_once(codec, original, setting)[1].pixels))
+    except Exception as error:  # as in `evaluate`
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Match(**asdict(found) | {"error": reason})
+    file = task.stem.with_name(f"{task.stem.name}.{kind.partition('/')[2]}")
+    file.write_bytes(shown)
+    found = Match(**asdict(found) | {"setting": setting, "bytes": len(data), "type": kind, "file": file.name})
+    task.stem.with_name(f"{task.stem.name}.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def _kept(task: MatchTask, codec: Codec) -> Match | None:
+    try:
+        found = Match(**json.loads(task.stem.with_name(f"{task.stem.name}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    same = (found.codec, found.version) == (task.codec, codec.version())
+    return found if same and (task.folder / found.file).is_file() else None
+
+
+def _search(codec: Codec, original: Picture, wanted: float, known: Iterable[tuple[float, int]]) -> tuple[float, bytes]:
+    """Return the setting whose file is nearest to `wanted` bytes, and that file.
+
+    Sizes grow from `codec.first` to `codec.last`; `known` are some settings with their sizes, which spare a part of the
+    search. Between two known settings the logarithm of the size is taken as linear.
+    """
+    sign = 1 if codec.last > codec.first else -1
+    last = round(abs(codec.last - codec.first) / codec.step)
+    sizes = {round(abs(setting - codec.first) / codec.step): size for setting, size in known}  # by steps from the first
+    data: dict[int, bytes] = {}
+
+    def code(place: int) -> int:
+        data[place] = codec.encode(original, round(codec.first + sign * place * codec.step, 6))
+        sizes[place] = len(data[place])
+        return sizes[place]
+
+    low = max((place for place, size in sizes.items() if size < wanted), default=-1)
+    high = min((place for place, size in sizes.items() if size >= wanted and place > low), default=last + 1)
+    while high - low > 1 and all(abs(size - wanted) > _CLOSE * wanted for size in sizes.values()):
+        middle = (low + high) // 2
+        if low in sizes and high in sizes:
+            share = math.log(wanted / sizes[low]) / math.log(sizes[high] / sizes[low])
+            middle = min(max(round(low + share * (high - low)), low + 1), high - 1)
+        if code(middle) < wanted:
+            low = middle
+        else:
+            high = middle
+    best = min(sizes, key=lambda place: abs(sizes[place] - wanted))
+    if best not in data:
+        code(best)
+    return round(codec.first + sign * best * codec.step, 6), data[best]
+
+
+def view_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return what is shown of a picture (H, W, C): all of it, or of a large one the middle, of some _VIEW_PX."""
+    height, width = pixels.shape[:2]
+    if height * width <= 1.5 * _VIEW_PX:
+        return pixels
+    share = (_VIEW_PX / (height * width)) ** 0.5
+    rows, columns = max(1, round(height * share)), max(1, round(width * share))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return pixels[top : top + rows, left : left + columns]
+
+
+def lossless(pixels: NDArray[np.uint8]) -> bytes:
+    """Return samples (H, W, 1 or 3) as a lossless WebP file."""
+    from PIL import Image
+
+    file: Any = BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
+    image.save(file, "WEBP", lossless=True, quality=50, method=4)
+    return bytes(file.getvalue())

@@ -1,0 +1,80 @@
+"""What is to be done: from names on the command line to codecs, settings and metrics, and what of them is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lcodec.compare.codecs import RIVALS, open_codec
+from lcodec.compare.evaluate import Task
+from lcodec.compare.pictures import Photo
+from lcodec.errors import UsageError
+from lcodec.metrics import MEASURES
+from lcodec.zoo import DEFAULT
+
+__all__ = ["Plan", "choose", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Codecs with their settings, metrics, and what was asked for in vain."""
+
+    settings: dict[str, tuple[float, ...]]  #: by the names of codecs, in the order of reports
+    metrics: tuple[str, ...]
+    missing: dict[str, str]  #: codecs and metrics that are not at hand -> how to get them
+
+    def tasks(self, photos: Sequence[Photo]) -> list[Task]:
+        """Return a task for each picture, codec and setting, picture by picture."""
+        pairs = [(codec, setting) for codec, settings in self.settings.items() for setting in settings]
+        return [Task(photo, codec, setting, self.metrics) for photo in photos for codec, setting in pairs]
+
+
+def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
+    """Open what is named; all codecs and all metrics where none is.
+
+    Raises:
+        UsageError: a name or a setting makes no sense, or nothing of what is named is at hand.
+        ModelError: a model file is damaged.
+    """
+    settings: dict[str, tuple[float, ...]] = {}
+    missing: dict[str, str] = {}
+    for wanted in codecs or (DEFAULT, *RIVALS):
+        for name, chosen in choose(wanted):
+            codec = open_codec(name)
+            for setting in chosen or ():
+                codec.check(setting)
+            how = codec.missing()
+            if how is None:
+                settings[name] = chosen or codec.settings
+            else:
+                missing[name] = how
+    measures = []
+    for name in dict.fromkeys(metrics or MEASURES):
+        how = MEASURES[name].missing()
+        if how is None:
+            measures.append(name)
+        else:
+            missing[name] = how
+    if not settings or not measures:
+        what = "; ".join(f"{name}: {how}" for name, how in missing.items())
+        raise UsageError(f"nothing of what was asked for is at hand ({what})")
+    return Plan(settings, tuple(measures), missing)
+
+
+def choose(wanted: str) -> list[tuple[str, tuple[float, ...] | None]]:
+    """Read `NAME[@q1,q2,...]`: names of codecs, and the settings where any are given.
+
+    `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file.
+
+    Raises:
+        UsageError: the settings are no numbers.
+    """
+    name, at, tail = wanted.rpartition("@")
+    if not at:
+        name = wanted
+    try:
+        settings = tuple(dict.fromkeys(float(item) for item in tail.split(","))) if at else None
+    except ValueError:
+        raise UsageError(f"{wanted}: settings are numbers, as in {name}@10,30,50") from None
+    family = [rival for rival in RIVALS if rival.startswith(f"{name}-")]
+    return [(member, settings) for member in family or [name]]

@@ -1,0 +1,235 @@
+"""From results to means, BD-rates, tables and data files.
+
+Every mean is over the same pictures for all settings of a codec: a picture that a codec failed on at any setting is
+left out of all of that codec's means, and BD-rates are refused between codecs whose means are over different pictures.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from lcodec import __version__
+from lcodec.compare.bd_rate import bd_rate
+from lcodec.compare.codecs import open_codec
+from lcodec.compare.evaluate import Result
+from lcodec.compare.pictures import LeftOut, Photo
+from lcodec.metrics import MEASURES
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Delta", "Mean", "Report", "axis_value", "tables", "write_data"]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The means over pictures of a codec at a setting."""
+
+    codec: str
+    setting: float
+    pictures: int
+    bytes: float
+    bpp: float
+    encode_s: float
+    decode_s: float
+    metrics: dict[str, float | None]  #: over the pictures where the metric is defined; None: nowhere
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A BD-rate, or why there is none."""
+
+    metric: str
+    codec: str
+    anchor: str
+    percent: float | None  #: more bits than the anchor needs for the same quality; negative: fewer
+    low: float | None  #: the range of qualities, on the axis of the metric's curves
+    high: float | None
+    refused: str | None
+
+    def __str__(self) -> str:
+        """Return for example `-18.0 % (26.1..40.6)`."""
+        if self.percent is None:
+            return f"none: {self.refused}"
+        return f"{self.percent:+.1f} % ({self.low:.1f}..{self.high:.1f})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is known after a run."""
+
+    photos: list[Photo]
+    left_out: list[LeftOut]
+    codecs: list[str]
+    missing: dict[str, str]  #: codecs and metrics that are not at hand -> how to get them
+    metrics: list[str]
+    results: list[Result]
+
+    def means(self) -> list[Mean]:
+        """Return the means of each codec and setting, in the order of the results."""
+        failed = {(result.codec, result.digest) for result in self.results if result.error}
+        groups: dict[tuple[str, float], list[Result]] = {}
+        for result in self.results:
+            if (result.codec, result.digest) not in failed:
+                groups.setdefault((result.codec, result.setting), []).append(result)
+        return [_mean(group, self.metrics) for group in groups.values()]
+
+    def pictures_of(self, codec: str) -> set[str]:
+        """Return the digests of the pictures that a codec's means are over."""
+        own = [result for result in self.results if result.codec == codec]
+        return {result.digest for result in own} - {result.digest for result in own if result.error}
+
+    def deltas(self) -> list[Delta]:
+        """Return the BD-rates of each codec against each other, by each metric."""
+        curves: dict[str, list[Mean]] = {codec: [] for codec in self.codecs}
+        for mean in self.means():
+            curves[mean.codec].append(mean)
+        pairs = [(codec, anchor) for anchor in self.codecs for codec in self.codecs if codec != anchor]
+        return [self._delta(metric, *pair, curves) for metric in self.metrics for pair in pairs]
+
+    def _delta(self, metric: str, codec: str, anchor: str, curves: dict[str, list[Mean]]) -> Delta:
+        if self.pictures_of(codec) != self.pictures_of(anchor):
+            return Delta(metric, codec, anchor, None, None, None, "their means are over different pictures")
+        try:
+            result = bd_rate(*_curve(metric, curves[codec]), *_curve(metric, curves[anchor]))
+        except ValueError as error:
+            return Delta(metric, codec, anchor, None, None, None, str(error))
+        return Delta(metric, codec, anchor, result.percent, result.low, result.high, None)
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as JSON would have it."""
+        return {
+            "lcodec": __version__,
+            "pictures": [
+                {"name": p.name, "digest": p.digest, "width": p.width, "height": p.height, "note": p.note}
+                for p in self.photos
+            ],
+            "left_out": [{"name": item.name, "reason": item.reason} for item in self.left_out],
+            "codecs": [_describe(name) for name in self.codecs],
+            "missing": self.missing,
+            "metrics": [
+                {"name": name, "title": MEASURES[name].title, "definition": MEASURES[name].definition}
+                for name in self.metrics
+            ],
+            "means": [asdict(mean) for mean in self.means()],
+            "bd_rates": [asdict(delta) for delta in self.deltas()],
+            "results": [asdict(result) for result in self.results],
+        }
+
+
+def _describe(name: str) -> dict[str, str]:
+    codec = open_codec(name)
+    return {"name": name, "title": codec.title, "scale": codec.scale, "version": codec.version()}
+
+
+def _mean(group: list[Result], metrics: Sequence[str]) -> Mean:
+    averages = {}
+    for metric in metrics:
+        values = [value for result in group if (value := result.metrics[metric]) is not None]
+        averages[metric] = fmean(values) if values else None
+    return Mean(
+        codec=group[0].codec,
+        setting=group[0].setting,
+        pictures=len(group),
+        bytes=fmean(result.bytes for result in group),
+        bpp=fmean(result.bpp for result in group),
+        encode_s=fmean(result.encode_s for result in group),
+        decode_s=fmean(result.decode_s for result in group),
+        metrics=averages,
+    )
+
+
+def axis_value(metric: str, value: float | None) -> float | None:
+    """Return a mean on the axis of the metric's curves; None where it has no place there."""
+    if value is None:
+        return None
+    scaled = MEASURES[metric].scale(value)
+    return scaled if math.isfinite(scaled) else None
+
+
+def _curve(metric: str, means: list[Mean]) -> tuple[list[float], list[float]]:
+    points = [(m.bpp, value) for m in means if (value := axis_value(metric, m.metrics[metric])) is not None]
+    return [bpp for bpp, _ in points], [value for _, value in points]
+
+
+# ------------------------------------------------------------------------------------------------------------ tables
+
+
+def tables(report: Report) -> list[Table]:
+    """Return the means, and the BD-rates against the first codec, for a terminal."""
+    from rich.table import Table
+
+    titles = [MEASURES[name].title for name in report.metrics]
+    means = Table(title=f"Means over the pictures ({len(report.photos)}), whole files")
+    means.add_column("codec")
+    for heading in ("setting", "bits/pixel", *titles, "encode, s", "decode, s"):
+        means.add_column(heading, justify="right")
+    last = None
+    for mean in report.means():
+        if last not in (None, mean.codec):
+            means.add_section()
+        title = open_codec(mean.codec).title
+        if mean.pictures != len(report.photos):
+            title += f" ({mean.pictures} pictures)"
+        values = [_format(name, mean.metrics[name]) for name in report.metrics]
+        times = (f"{mean.encode_s:.3f}", f"{mean.decode_s:.3f}")
+        means.add_row("" if last == mean.codec else title, f"{mean.setting:g}", f"{mean.bpp:.3f}", *values, *times)
+        last = mean.codec
+    if len(report.codecs) < 2:
+        return [means]
+    anchor = report.codecs[0]
+    deltas = Table(title=f"BD-rate against {open_codec(anchor).title}, and its range; negative: fewer bits")
+    deltas.add_column("codec")
+    for name in report.metrics:
+        deltas.add_column(MEASURES[name].axis or MEASURES[name].title, justify="right")
+    found = {(delta.codec, delta.metric): delta for delta in report.deltas() if delta.anchor == anchor}
+    for codec in report.codecs[1:]:
+        deltas.add_row(open_codec(codec).title, *(str(found[codec, name]) for name in report.metrics))
+    return [means, deltas]
+
+
+def _format(metric: str, value: float | None) -> str:
+    return "-" if value is None else f"{value:.{MEASURES[metric].digits}f}"
+
+
+# ------------------------------------------------------------------------------------------------------- data files
+
+
+def write_data(report: Report, folder: Path) -> None:
+    """Write report.json, pictures.csv (every result), means.csv and bd-rates.csv."""
+    (folder / "report.json").write_text(json.dumps(report.record(), indent=1), encoding="utf-8")
+    names = {photo.digest: photo.name for photo in report.photos}
+    rows: list[Iterable[Any]] = [
+        ("picture", "codec", "setting", "bytes", "bpp", *report.metrics, "encode_s", "decode_s", "error")
+    ]
+    for r in report.results:
+        values = [_number(r.metrics.get(name)) for name in report.metrics]
+        head = (names[r.digest], r.codec, f"{r.setting:g}", r.bytes, _number(r.bpp))
+        rows.append((*head, *values, f"{r.encode_s:.4f}", f"{r.decode_s:.4f}", r.error or ""))
+    _write_csv(folder / "pictures.csv", rows)
+    rows = [("codec", "setting", "pictures", "bytes", "bpp", *report.metrics, "encode_s", "decode_s")]
+    for m in report.means():
+        values = [_number(m.metrics[name]) for name in report.metrics]
+        size = (m.pictures, f"{m.bytes:.1f}", _number(m.bpp))
+        rows.append((m.codec, f"{m.setting:g}", *size, *values, f"{m.encode_s:.4f}", f"{m.decode_s:.4f}"))
+    _write_csv(folder / "means.csv", rows)
+    rows = [("metric", "codec", "anchor", "percent", "low", "high", "refused")]
+    for d in report.deltas():
+        rows.append((d.metric, d.codec, d.anchor, *map(_number, (d.percent, d.low, d.high)), d.refused or ""))
+    _write_csv(folder / "bd-rates.csv", rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)

@@ -1,0 +1,196 @@
+"""`lcodec eval`: the report, what is left out of it, and going on after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lcodec.compare import evaluate
+
+from .conftest import Run
+
+FAST = ("--codec", "jpeg@20,80", "--codec", "webp@20,80", "--metric", "psnr", "--metric", "haarpsi")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, crop: Image.Image) -> Path:
+    """Two pictures."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    crop.save(folder / "a.png")
+    crop.convert("L").resize((64, 48)).save(folder / "b.png")
+    return folder
+
+
+def test_the_report_as_json(run: Run, folder: Path) -> None:
+    result = run("eval", folder, *FAST, "--json")
+    assert (result.code, result.err) == (0, "")
+    (report,) = result.records
+    assert [c["name"] for c in report["codecs"]] == ["jpeg-420", "jpeg-444", "webp"]
+    assert len(report["results"]) == 2 * 3 * 2
+    for mean in report["means"]:
+        own = [r for r in report["results"] if (r["codec"], r["setting"]) == (mean["codec"], mean["setting"])]
+        assert mean["pictures"] == len(own) == 2
+        assert mean["bpp"] == pytest.approx(sum(r["bpp"] for r in own) / 2)
+        assert mean["metrics"]["psnr"] == pytest.approx(sum(r["metrics"]["psnr"] for r in own) / 2)
+    sizes = {picture["digest"]: picture["width"] * picture["height"] for picture in report["pictures"]}
+    assert all(r["bpp"] == pytest.approx(8 * r["bytes"] / sizes[r["digest"]]) for r in report["results"])
+    assert len(report["bd_rates"]) == 2 * 3 * 2
+
+
+def test_tables_on_the_terminal(run: Run, folder: Path) -> None:
+    result = run("eval", folder, *FAST)
+    text = result.out.decode()
+    assert "BD-rate against JPEG 4:2:0" in text
+    assert "WebP" in text
+    assert result.err == ""
+
+
+def test_a_model_beside_a_rival(run: Run, photo: Path) -> None:
+    result = run("eval", photo, "--codec", "mse@10,90", "--codec", "webp@20,80", "--metric", "psnr", "--json")
+    (report,) = result.records
+    assert [c["title"] for c in report["codecs"]] == ["lcodec mse", "WebP"]
+    low, high = report["means"][:2]
+    assert low["bpp"] < high["bpp"]
+    assert low["metrics"]["psnr"] < high["metrics"]["psnr"]
+
+
+def test_files_of_the_report(run: Run, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("eval", folder, *FAST, "--out", out)
+    assert result.code == 0
+    with (out / "pictures.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert {row["picture"] for row in rows} == {"a.png", "b.png"}
+    assert len((out / "means.csv").read_text().splitlines()) == 1 + 6
+    assert len((out / "bd-rates.csv").read_text().splitlines()) == 1 + 12
+    assert json.loads((out / "report.json").read_text())["means"]
+    assert (out / "report.html").stat().st_size > 10_000
+    if "matplotlib" not in result.err:
+        assert (out / "curves-psnr.svg").read_text().lstrip().startswith("<?xml")
+        with Image.open(out / "curves-haarpsi.png") as image:
+            assert image.width > 800
+
+
+def test_left_out_and_noted(run: Run, folder: Path, crop: Image.Image) -> None:
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_text("passed over")
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:500])
+    shutil.copy(folder / "a.png", folder / "copy.png")
+    Image.fromarray(np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 20).save(folder / "deep.png")
+    crop.convert("CMYK").save(folder / "print.jpg")
+    crop.save(folder / "moving.gif", save_all=True, append_images=[crop.rotate(180)])
+    result = run("eval", folder, *FAST, "--json")
+    assert result.code == 0
+    (report,) = result.records
+    assert [p["name"] for p in report["pictures"]] == ["a.png", "b.png", "deep.png", "moving.gif", "print.jpg"]
+    assert [item["name"] for item in report["left_out"]] == ["broken.png", "copy.png", "notes.txt"]
+    for words in (
+        "left out: notes.txt: not a picture",
+        "left out: broken.png: the picture is damaged",
+        "left out: copy.png: the same picture as a.png",
+        "deep.png: 16 bits a sample, rounded to 8",
+        "print.jpg: CMYK, converted to RGB",
+        "moving.gif: the first of 2 frames",
+    ):
+        assert words in result.err
+    assert "hidden" not in result.err
+
+
+def test_a_report_inside_the_folder_is_not_its_input(run: Run, folder: Path) -> None:
+    for _ in range(2):
+        result = run("eval", folder, *FAST, "--out", folder / "report", "--json")
+        assert len(result.records[0]["pictures"]) == 2
+        assert "left out" not in result.err
+
+
+def test_a_named_input_that_fails_counts(run: Run, photo: Path, tmp_path: Path) -> None:
+    result = run("eval", photo, tmp_path / "none.png", *FAST, "--json")
+    assert result.code == 1
+    assert "left out: " in result.err
+    assert len(result.records) == 1
+    assert run("eval", tmp_path / "none.png", *FAST).code == 1
+
+
+def test_interrupted_and_resumed(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, calls, measure = tmp_path / "out", [], evaluate._measure
+
+    def interrupted(task: evaluate.Task) -> evaluate.Result:
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        calls.append(task)
+        return measure(task)
+
+    monkeypatch.setattr(evaluate, "_measure", interrupted)
+    assert run("eval", folder, *FAST, "--out", out).code == 130
+    results = out / "results.jsonl"
+    assert len(results.read_text().splitlines()) == 5
+    results.write_text(results.read_text()[:-20])  # as if the last line had been cut short
+
+    again = []
+    monkeypatch.setattr(evaluate, "_measure", lambda task: again.append(task) or measure(task))
+    assert run("eval", folder, *FAST, "--out", out).code == 0
+    assert len(again) == 12 - 4
+    again.clear()
+    assert run("eval", folder, *FAST, "--out", out).code == 0
+    assert run("eval", folder, *FAST, "--codec", "jpeg@20,30,80", "--out", out).code == 0
+    assert [task.setting for task in again] == [30] * 4
+    again.clear()
+    assert run("eval", folder, *FAST[:4], "--metric", "psnr-y", "--out", out).code == 0
+    assert len(again) == 12  # a metric that was not measured
+    again.clear()
+    assert run("eval", folder, *FAST, "--out", out).code == 0
+    assert run("eval", folder, *FAST[:4], "--metric", "haarpsi", "--metric", "psnr-y", "--out", out).code == 0
+    assert again == []  # the others were kept
+
+
+def test_jobs_give_the_same_figures(run: Run, folder: Path) -> None:
+    one, two = (run("eval", folder, *FAST, "--jobs", jobs, "--json").records[0]["results"] for jobs in (1, 2))
+    strip = [[{k: v for k, v in r.items() if not k.endswith("_s")} for r in results] for results in (one, two)]
+    assert strip[0] == strip[1]
+
+
+def test_a_failing_codec_costs_only_its_own_results(run: Run, folder: Path) -> None:
+    Image.new("RGB", (16400, 16), "red").save(folder / "wide.png")  # WebP ends at 16,383
+    result = run("eval", folder, *FAST, "--json")
+    assert result.code == 1
+    assert "wide.png: webp@20: " in result.err
+    (report,) = result.records
+    assert {(m["codec"], m["pictures"]) for m in report["means"]} == {("jpeg-420", 3), ("jpeg-444", 3), ("webp", 2)}
+    refused = [d for d in report["bd_rates"] if "webp" in {d["codec"], d["anchor"]}]
+    assert all(d["refused"] == "their means are over different pictures" for d in refused)
+
+
+def test_curves_that_do_not_overlap_are_refused(run: Run, photo: Path) -> None:
+    arguments = ("--codec", "webp@0,1", "--codec", "jpeg-444@97,100", "--metric", "psnr", "--json")
+    (report,) = run("eval", photo, *arguments).records
+    assert all(d["percent"] is None and "share no quality" in d["refused"] for d in report["bd_rates"])
+
+
+def test_a_missing_codec_is_named_and_the_rest_goes_on(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = run("eval", photo, "--codec", "bpg", "--codec", "webp@20", "--metric", "psnr", "--json")
+    assert result.code == 0
+    assert result.err.startswith("lcodec: missing: bpg-420, bpg-444: bpgenc and bpgdec are not on the PATH; heic-444")
+    assert [c["name"] for c in result.records[0]["codecs"]] == ["webp"]
+    assert run("eval", photo, "--codec", "bpg").code == 2
+
+
+@pytest.mark.parametrize("wanted", ["gif", "webp@x", "webp@101", "mse@-1"])
+def test_nonsense_is_refused(run: Run, photo: Path, wanted: str) -> None:
+    result = run("eval", photo, "--codec", wanted)
+    assert (result.code, result.out) == (2, b"")
+
+
+def test_the_metrics_of_the_help_are_those_there_are() -> None:
+    from lcodec.cli.eval import _METRICS
+    from lcodec.metrics import MEASURES
+
+    assert tuple(MEASURES) == _METRICS

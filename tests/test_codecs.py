@@ -1,0 +1,130 @@
+"""The codecs that ours are compared with: each there and back, and what is said where one is missing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lcodec.compare.codecs import RIVALS, open_codec
+from lcodec.compare.plan import choose
+from lcodec.errors import UsageError
+from lcodec.metrics import psnr
+from lcodec.picture import Picture
+
+from .pictures import picture
+
+AT_HAND = [
+    pytest.param(
+        rival.name, marks=pytest.mark.skipif(rival.missing() is not None, reason=f"{rival.name}: {rival.missing()}")
+    )
+    for rival in RIVALS.values()
+]
+
+
+@pytest.fixture(scope="module")
+def photo() -> Picture:
+    with Image.open(Path(__file__).parent / "data" / "photo.jpg") as image:
+        return Picture(np.asarray(image.convert("RGB").crop((300, 200, 428, 264))))
+
+
+@pytest.mark.parametrize("name", AT_HAND)
+def test_there_and_back(name: str, photo: Picture) -> None:
+    codec = open_codec(name)
+    assert codec.settings == tuple(sorted(codec.settings, reverse=codec.first > codec.last))
+    sizes, distortions = [], []
+    for setting in (codec.settings[1], codec.settings[5]):
+        codec.check(setting)
+        data = codec.encode(photo, setting)
+        decoded = codec.decode(data)
+        assert decoded.pixels.shape == photo.pixels.shape
+        sizes.append(len(data))
+        distortions.append(psnr(photo.pixels, decoded.pixels))
+    assert sizes[0] < sizes[1]
+    assert 15 < distortions[0] < distortions[1]
+    assert codec.version() == codec.version()
+    codec.encode(photo, codec.first)
+    codec.encode(photo, codec.last)
+
+
+@pytest.mark.parametrize("name", AT_HAND)
+def test_grey_pictures_of_odd_sizes(name: str) -> None:
+    codec = open_codec(name)
+    grey = Picture(picture(45, 67, 1))
+    assert codec.decode(codec.encode(grey, codec.settings[4])).pixels.shape[:2] == (45, 67)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "avif"])
+def test_chroma_is_kept_in_444(name: str) -> None:
+    """A colour edge at every column: 4:2:0 cannot keep it."""
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, ::2] = (200, 30, 30)
+    pixels[:, 1::2] = (30, 90, 200)
+    stripes = Picture(pixels)
+    errors = []
+    for chroma in ("420", "444"):
+        codec = open_codec(f"{name}-{chroma}")
+        if codec.missing():
+            pytest.skip(f"{name}: {codec.missing()}")
+        errors.append(psnr(pixels, codec.decode(codec.encode(stripes, 90)).pixels))
+    assert errors[1] > errors[0] + 6
+
+
+def test_names_and_settings() -> None:
+    assert choose("webp") == [("webp", None)]
+    assert choose("webp@10,5,10") == [("webp", (10, 5))]
+    assert choose("jpeg@20") == [("jpeg-420", (20,)), ("jpeg-444", (20,))]
+    assert choose("jpeg-444") == [("jpeg-444", None)]
+    assert choose("runs/a@b/m.safetensors@14.5") == [("runs/a@b/m.safetensors", (14.5,))]
+
+
+@pytest.mark.parametrize("wanted", ["webp@", "webp@good", "webp@1,,2"])
+def test_settings_are_numbers(wanted: str) -> None:
+    with pytest.raises(UsageError, match="settings are numbers"):
+        choose(wanted)
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"no codec is called 'gif' .*mse.*jpeg2000"):
+        open_codec("gif")
+    with pytest.raises(UsageError, match="quality, 1 to 100, not 0"):
+        open_codec("jpeg-420").check(0)
+    with pytest.raises(UsageError, match=r"distance, 0\.1 to 25, not nan"):
+        open_codec("jxl").check(float("nan"))
+
+
+def test_a_missing_bpg_offers_heic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "PATH", "")
+    assert "heic-444" in (open_codec("bpg-444").missing() or "")
+
+
+def test_bpg_by_its_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo: Picture) -> None:
+    """With stand-ins that copy: what they are told, and what becomes of their output."""
+    said = tmp_path / "said"
+    script = f"#!{sys.executable}\nimport shutil, sys\n"
+    script += f"open({str(said)!r}, 'a').write(' '.join(sys.argv) + ' ')\n"
+    script += "shutil.copy(sys.argv[-1], sys.argv[sys.argv.index('-o') + 1])\n"
+    for name in ("bpgenc", "bpgdec"):
+        program = tmp_path / name
+        program.write_text(script)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
+    codec = open_codec("bpg-444")
+    assert codec.missing() is None
+    decoded = codec.decode(codec.encode(photo, 30))
+    assert (decoded.pixels == photo.pixels).all()
+    assert "-f 444 -q 30" in said.read_text()
+
+
+def test_a_model_file_without_an_index(tmp_path: Path, photo: Picture) -> None:
+    entry = Path(__file__).parents[1] / "models" / "mse.safetensors"
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(entry.read_bytes())
+    codec = open_codec(str(file))
+    assert codec.title == "lcodec mine"
+    assert psnr(photo.pixels, codec.decode(codec.encode(photo, 50)).pixels) > 20

@@ -1,0 +1,132 @@
+"""The page of `lcodec eval` in a headless Chromium."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lcodec.cli import main
+
+from .browser import Browser, programs
+
+PHOTO = Path(__file__).parent / "data" / "photo.jpg"
+needs_browser = pytest.mark.skipif(programs() is None, reason="no chromium with chromedriver on the PATH")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    photos = folder / "photos"
+    photos.mkdir()
+    with Image.open(PHOTO) as image:
+        image.crop((200, 100, 392, 228)).save(photos / "wide <!--<script>.png")
+        image.crop((400, 100, 500, 260)).save(photos / "tall.png")
+    (photos / "notes.txt").write_text("none")
+    codecs = ["--codec", "mse@10,50,90", "--codec", "jpeg@10,40,80", "--codec", "webp@10,40,80", "--codec", "jpeg2000"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert (
+            main(["eval", str(photos), *codecs, "--metric", "psnr", "--metric", "haarpsi", "--out", str(folder)]) == 0
+        )
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as started:
+        yield started
+
+
+def test_the_page_asks_for_nothing(page: Path) -> None:
+    text = page.read_text()
+    outside = set(re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?((?:https?:)?//[^"')\s]+)""", text))
+    assert not outside
+    assert text.count("<script") == text.count("</script>")
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1400, 400])
+def test_the_page_shows_the_report(browser: Browser, page: Path, width: int) -> None:
+    browser.open(page, width)
+    assert browser.run("return document.documentElement.scrollWidth") == width  # nothing sticks out
+    assert "2 pictures, 5 codecs" in browser.run("return document.getElementById('summary').textContent")
+    assert "notes.txt" in browser.run("return document.getElementById('notes').textContent")
+    assert browser.run("return document.querySelectorAll('#chart polyline').length") == 5
+    assert browser.run("return document.querySelectorAll('#table tbody tr').length") == 4 * 3 + 8
+    assert browser.run("return document.querySelectorAll('#deltas tbody tr').length") == 4
+    assert browser.console() == []
+
+
+@needs_browser
+def test_curves_can_be_hovered_over_and_changed(browser: Browser, page: Path) -> None:
+    browser.open(page, 1400)
+    tip = browser.run("""
+        const dot = dots[0], svg = document.querySelector('#chart svg'), box = svg.getBoundingClientRect();
+        const at = {clientX: box.left + dot.x + 3, clientY: box.top + dot.y, bubbles: true};
+        svg.dispatchEvent(new PointerEvent('pointermove', at));
+        const tip = document.getElementById('tip');
+        return [tip.style.display, tip.textContent, dot.codec.title, dot.point.bpp.toFixed(3)];""")
+    assert tip[0] == "block"
+    assert tip[2] in tip[1]
+    assert f"{tip[3]} bits/pixel" in tip[1]
+    line = "return document.querySelector('#chart g[data-codec=webp] polyline').getAttribute('points')"
+    before = browser.run(line)
+    browser.run("document.querySelector('#metrics button[data-metric=haarpsi]').click()")
+    assert browser.run(line) != before
+    browser.run("document.querySelector('#legend button').click()")
+    assert browser.run("return document.querySelectorAll('#chart polyline').length") == 4
+    against = browser.run("return document.getElementById('deltas').textContent")
+    browser.run("const s = document.getElementById('anchor'); s.value = 'webp'; s.onchange()")
+    assert browser.run("return document.getElementById('deltas').textContent") != against
+    assert browser.console() == []
+
+
+@needs_browser
+def test_the_slider_moves(browser: Browser, page: Path) -> None:
+    browser.open(page, 1400)
+    left, top, width, height = browser.run("""
+        const stage = document.getElementById('stage'); stage.scrollIntoView({block: 'center'});
+        const box = stage.getBoundingClientRect(); return [box.left, box.top, box.width, box.height];""")
+    zoom = "return document.getElementById('zoomA').toDataURL()"
+    state = "return [imageB.style.clipPath, parseFloat(bar.style.left), parseFloat(slider.value)]"
+    before = browser.run(zoom)
+    assert browser.run(state)[1:] == [50, 50]
+    browser.drag(round(left + width * 0.8), round(top + height * 0.3))
+    clip, bar, value = browser.run(state)
+    assert 70 < value < 90
+    assert bar == value
+    assert f"{value}%" in clip
+    assert browser.run(zoom) != before
+    assert browser.console() == []
+
+
+@needs_browser
+def test_codecs_and_pictures_can_be_chosen(browser: Browser, page: Path) -> None:
+    browser.open(page, 1400)
+    choose = "const s = document.getElementById('{}'); s.value = '{}'; s.onchange();"
+    names = browser.run("return [...document.getElementById('codecA').options].map(o => o.value)")
+    assert names == ["mse", "jpeg-420", "jpeg-444", "webp", "jpeg2000", "original"]
+    seen = set()
+    for name in names:
+        browser.run(choose.format("codecA", name))
+        decoded = "return imageA.decode().then(() => [imageA.src, imageA.naturalWidth, imageB.naturalWidth])"
+        source, *widths = browser.run(decoded)
+        assert widths[0] == widths[1]
+        seen.add(source)
+        caption = browser.run("return document.getElementById('captionA').textContent")
+        assert name == "original" or " bpp" in caption
+    assert len(seen) == len(names)
+    bpp = browser.run(
+        "return report.matches.map(m => 8 * m.bytes / (m.digest === report.pictures[0].digest ? 16000 : 24576))"
+    )
+    assert all(abs(value - 0.25) < 0.2 for value in bpp)
+    other = browser.run("return document.getElementById('picture').options[1].value")
+    assert browser.run("return document.getElementById('picture').options[1].text").startswith("wide <!--<script>.png")
+    browser.run(choose.format("picture", other))
+    assert browser.run("return imageA.decode().then(() => [imageA.naturalWidth, codecA.value])") == [192, "original"]
+    assert browser.console() == []

@@ -1,0 +1,46 @@
+"""The README's figures are those of the committed results, and the results those of the shipped model."""
+
+import pytest
+
+from benchmarks.report import BEGIN, END, README, RESULTS, Row, curve, read_rows, splice, table
+from lcodec.zoo import DEFAULT, Zoo
+
+
+def test_readme_shows_the_committed_results():
+    text = README.read_text(encoding="utf-8")
+    assert splice(text, table(read_rows(RESULTS))) == text, "run `python -m benchmarks.report`"
+
+
+def test_results_are_those_of_the_shipped_model():
+    entry = next(entry for entry in Zoo().entries() if entry.name == DEFAULT)
+    labels = {row.model for row in read_rows(RESULTS)}
+    assert labels == {f"{DEFAULT} {entry.entropy_id}-{entry.synthesis_id}"}, "run `python -m benchmarks.kodak`"
+
+
+ROWS = [
+    Row("m", "mean", quality, 1000, bpp, psnr, ms_ssim, 0.5, 0.5)
+    for quality, bpp, psnr, ms_ssim in [(0, 0.2, 28, 0.93), (50, 0.6, 33, 0.975), (100, 1.5, 38, 0.991)]
+]
+
+
+def test_the_table_has_every_quality_and_rival():
+    text = table([Row("m", "kodim01.png", 0, 1000, 0.2, 28, 0.93, 0.5, 0.5), *ROWS])
+    assert text.startswith("Means over 1 photos")
+    assert "| 50 | 0.600 | 33.00 | 0.9750 |" in text
+    assert "| VTM (VVC reference) | +" in text
+    assert curve(ROWS).psnr == (28, 33, 38)
+
+
+def test_a_rival_without_a_common_range_is_said_to_have_none():
+    rows = [Row("m", "mean", q, 1000, bpp, 60 + q, 0.5 + q / 1000, 0, 0) for q, bpp in [(0, 1), (1, 2)]]
+    assert "| WebP | no common range | no common range |" in table(rows)
+
+
+def test_splice_replaces_only_what_is_between_the_markers():
+    assert splice(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\nnew\n{END}\nb"
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}"])
+def test_splice_needs_its_markers(text):
+    with pytest.raises(ValueError, match="once each"):
+        splice(text, "new")
