@@ -1,0 +1,1 @@
+"""Where the project's figures come from: one command for each file of results."""
