@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lcodec.cli import batch, files, options
-from lcodec.errors import LcodecError
+from lcodec.errors import LcodecError, UsageError
 
 if TYPE_CHECKING:
     from lcodec.compare.evaluate import Tick
@@ -85,6 +85,8 @@ def eval(  # noqa: A001 - the command's name
     from lcodec.compare.plan import make_plan
     from lcodec.compare.report import Report, tables, write_data
 
+    if out is not None and any(Path(item).is_dir() and Path(item).resolve() == out.resolve() for item in inputs):
+        raise UsageError(f"{out} holds the pictures: --out must be another folder")
     plan = make_plan(codecs, metrics)
     _tell_what_is_missing(plan.missing)
     photos, left_out = find_photos(inputs, MAX_PIXELS, out)

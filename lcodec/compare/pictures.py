@@ -45,8 +45,8 @@ def find_photos(
 ) -> tuple[list[Photo], list[LeftOut]]:
     """Read all inputs once; a picture that is there twice, under whatever names, is kept once.
 
-    Folders are searched recursively; hidden files in them are passed over, and so is all that is in `not_in`, where
-    the report goes.
+    Folders are searched recursively; hidden files in them are passed over, and so is `not_in`, where the report goes,
+    if it lies in one of them.
     """
     photos: dict[str, Photo] = {}
     left_out: list[LeftOut] = []
@@ -70,9 +70,13 @@ def _files(inputs: Sequence[str], not_in: Path | None) -> Iterator[tuple[str, Pa
         if not top.is_dir():
             yield item, top, True
             continue
+        # A report inside the folder is passed over; one around it has the folder inside, and that is meant.
+        passed_over = not_in.resolve() if not_in is not None else None
+        if passed_over is not None and top.resolve().is_relative_to(passed_over):
+            passed_over = None
         for path in sorted(top.rglob("*")):
             inside = path.relative_to(top)
-            if not_in is not None and path.resolve().is_relative_to(not_in.resolve()):
+            if passed_over is not None and path.resolve().is_relative_to(passed_over):
                 continue
             if path.is_file() and not any(part.startswith(".") for part in inside.parts):
                 yield str(inside), path, False

@@ -111,6 +111,13 @@ def test_a_report_inside_the_folder_is_not_its_input(run: Run, folder: Path) -> 
         assert "left out" not in result.err
 
 
+def test_a_report_among_the_pictures_is_refused_and_one_around_them_is_not(run: Run, folder: Path) -> None:
+    refused = run("eval", folder, *FAST, "--out", folder)
+    assert refused.code == 2
+    assert "another folder" in refused.err
+    assert run("eval", folder, *FAST, "--json", "--out", folder.parent).code == 0
+
+
 def test_a_named_input_that_fails_counts(run: Run, photo: Path, tmp_path: Path) -> None:
     result = run("eval", photo, tmp_path / "none.png", *FAST, "--json")
     assert result.code == 1
