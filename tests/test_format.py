@@ -1,0 +1,114 @@
+"""FORMAT.md, followed word for word in integers by code of its own, reads the golden streams."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from safetensors.numpy import load_file
+
+from lcodec.networks.hyperprior import context, correction, hyper_synthesis
+from tests.test_coder import SpecifiedDecoder
+from tests.test_integer import Int64Ops
+
+FOLDER = Path(__file__).parent / "golden" / "v1"
+EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+TABLES = np.load(Path(__file__).parents[1] / "lcodec" / "entropy" / "tables.npy").astype(np.int64)
+#: P[t][k] of FORMAT.md, written out again.
+P = ("00110110", "11001001", "01100011", "10011100")
+LIMIT = (1 << 23) - 1
+
+Integers = npt.NDArray[np.int64]
+
+
+def power(x: Integers, exponent: Integers, bits: int) -> Integers:
+    shift = 15 - exponent // 1024 - bits
+    product = x * TABLES[128 + exponent % 1024]
+    rounded = (product + (1 << np.maximum(shift - 1, 0))) >> np.maximum(shift, 0)
+    return np.where(shift > 0, rounded, product << np.maximum(-shift, 0)).clip(-LIMIT, LIMIT)
+
+
+def level(table: npt.NDArray[np.int32], quality: int) -> Integers:
+    anchors = len(table)
+    position = quality * (anchors - 1)
+    low = min(position // 10_000, anchors - 2)
+    part = position - 10_000 * low
+    return (table[low].astype(np.int64) * (10_000 - part) + table[low + 1].astype(np.int64) * part) // 10_000
+
+
+def index_of(scale: Integers) -> list[int]:
+    return ((scale + 2048) >> 12).clip(0, 127).ravel().tolist()
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while data[at] >= 0x80:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    return value | data[at] << shift, at + 1
+
+
+def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, bool]:
+    """Latents in 1/16 of a step, and whether both checks hold."""
+    assert data[:5] == b"\x8bLCD\x01"
+    width, at = varint(data, 6)
+    height, at = varint(data, at)
+    quality, check = struct.unpack_from("<H12xI", data, at)
+    size_z, at = varint(data, at + 18)
+    size_y, at = varint(data, at)
+    if data[5] & 2:
+        count, at = varint(data, at)
+        for _ in range(count):
+            _, at = varint(data, at + 1)
+    z_bytes, y_bytes = data[at : at + size_z], data[at + size_z : at + size_z + size_y]
+
+    names = ("gain", "scale", "hyper_gain", "hyper_scale")
+    gain, scale, hyper_gain, hyper_scale = (level(arrays[f"quality.{name}"], quality) for name in names)
+    rows, columns = -(-height // 16), -(-width // 16)
+    hyper_rows, hyper_columns = -(-rows // 4), -(-columns // 4)
+    z_indexes = [index for index in index_of(hyper_scale) for _ in range(hyper_rows * hyper_columns)]
+    symbols = SpecifiedDecoder(z_bytes).batch(z_indexes)
+    z = np.array(symbols, np.int64).reshape(-1, hyper_rows, hyper_columns).transpose(1, 2, 0)
+
+    ops: Any = Int64Ops({name: value for name, value in arrays.items() if value.dtype.kind in "iu"})
+    features = hyper_synthesis(ops, power(16 * z, -hyper_gain, 8)[None])[:, :rows, :columns]
+    v = np.zeros((rows, columns, len(gain)), np.int64)
+    group = len(gain) // 4
+    band = max(2, 2 * (4096 // columns))
+    decoder = SpecifiedDecoder(y_bytes)
+    for t in range(4):
+        hidden = context(ops, t, power(v, -gain, 8)[None], features) if t else None
+        for top in range(0, rows, band):
+            places, indexes, means = [], [], []
+            for k in range(4):
+                row, column = int(P[t][2 * k]), int(P[t][2 * k + 1])
+                place = (slice(top + row, min(top + band, rows), 2), slice(column, None, 2))
+                parameters = correction(ops, k, features[:, place[0], place[1]], base=True)
+                if hidden is not None:
+                    added = correction(ops, k, hidden[:, place[0], place[1]], base=False)
+                    parameters = (parameters + added).clip(-LIMIT, LIMIT)
+                channels = slice(k * group, (k + 1) * group)
+                places.append((*place, channels))
+                indexes += index_of(parameters[0, ..., :group] + scale[channels])
+                means.append(power(parameters[0, ..., group:], gain[channels], -8))
+            coded = decoder.batch(indexes)
+            symbols += coded
+            for place, mean in zip(places, means, strict=True):
+                own, coded = np.array(coded[: mean.size], np.int64).reshape(mean.shape), coded[mean.size :]
+                v[place] = (16 * own + mean).clip(-LIMIT, LIMIT)
+    right = zlib.crc32(np.array(symbols, "<i2").tobytes()) == check
+    return v, right and zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if (FOLDER / name).stat().st_size < 3000])
+def test_the_page_suffices(name: str) -> None:
+    values, right = decode((FOLDER / name).read_bytes(), load_file(FOLDER / "golden.safetensors"))
+    assert right
+    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[name]["symbols"]
