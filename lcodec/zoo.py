@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "identify", "load_model"]
+__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify", "load_model"]
 
 #: Model used unless another is named.
 DEFAULT = "mse"
@@ -98,6 +98,11 @@ def identify(arrays: Arrays, prefixes: tuple[str, ...], size: int) -> bytes:
     return digest.digest()[:size]
 
 
+def as_model(arrays: Arrays, name: str) -> Model:
+    """A model ready to use, of arrays that need not be on disk."""
+    return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4))
+
+
 def load_model(path: Path, name: str | None = None) -> Model:
     """Load a model file.
 
@@ -113,7 +118,7 @@ def load_model(path: Path, name: str | None = None) -> Model:
         raise ModelError(f"cannot read the model {path}: {error}") from error
     if not all(any(key.startswith(prefix) for key in arrays) for prefix in (*ANALYSIS, *SYNTHESIS, *ENTROPY)):
         raise ModelError(f"{path} is not an lcodec model")
-    return Model(name or path.stem, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4))
+    return as_model(arrays, name or path.stem)
 
 
 def _bundled() -> Path:

@@ -22,12 +22,12 @@ from lcodec.errors import LcodecError
 from lcodec.picture import Picture
 from lcodec.training.data import Photos, load_photos
 from lcodec.training.distortion import ms_ssim
-from lcodec.training.export import as_model, model_arrays, parameters_of, write_model
+from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
 from lcodec.training.parameters import Parameters, Widths, at_quality, effective, start, unfold
 from lcodec.training.state import Progress, State, load_state
-from lcodec.zoo import Zoo
+from lcodec.zoo import Zoo, as_model
 from tests.pictures import picture
 
 WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)

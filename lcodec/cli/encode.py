@@ -10,6 +10,7 @@ import click
 
 from lcodec.cli import batch, files, options
 from lcodec.errors import UsageError
+from lcodec.zoo import DEFAULT, Zoo
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -38,7 +39,7 @@ is applied, the colour profile kept. A transparent picture is refused.
     "-m",
     "--model",
     "model_wanted",
-    default="mse",
+    default=DEFAULT,
     show_default=True,
     metavar="NAME",
     envvar=["LCODEC_ENCODE_MODEL", "LCODEC_MODEL"],
@@ -72,7 +73,6 @@ def encode(
     from lcodec import codec
     from lcodec.container import read_header
     from lcodec.picture import read_picture
-    from lcodec.zoo import Zoo
 
     model = Zoo().load(model_wanted)
     files.make_folder(folder)

@@ -93,10 +93,12 @@ def train(
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
     from lcodec.training.distortion import MIN_CROP
+    from lcodec.training.loop import STATE_FILE, Settings
+    from lcodec.training.loop import train as run
 
     if crop < MIN_CROP[aim]:
         raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
-    state_file = out / "state.safetensors"
+    state_file = out / STATE_FILE
     if resume and init:
         raise UsageError("--resume and --init exclude each other")
     if resume and not state_file.exists():
@@ -104,8 +106,6 @@ def train(
     if not resume and state_file.exists():
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
     from lcodec.training.data import load_photos
-    from lcodec.training.loop import Settings
-    from lcodec.training.loop import train as run
     from lcodec.training.session import begin, finish
 
     try:

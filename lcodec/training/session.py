@@ -10,10 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from lcodec import __version__
-from lcodec.errors import ModelError
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
-from lcodec.training.loop import Settings
+from lcodec.training.loop import STATE_FILE, Settings
 from lcodec.training.parameters import Parameters, start
 from lcodec.training.state import Progress, State, load_state
 from lcodec.zoo import Entry, Zoo
@@ -40,21 +39,18 @@ def begin(photos: Photos, seed: int, init: str | None) -> State:
 
 def _given(init: str) -> Parameters:
     path = Path(init)
-    if path.name == "state.safetensors" and path.exists():
+    if path.name == STATE_FILE and path.exists():
         return load_state(path).ema
     if path.suffix == ".safetensors" and path.exists():
         arrays = load_file(path)
         if "gain.latents" in arrays:  # bare parameters
             return {name: value.float() for name, value in arrays.items()}
-    model = Zoo().load(init)
-    if not model.arrays:
-        raise ModelError(f"{init} is empty")
-    return parameters_of(model.arrays)
+    return parameters_of(Zoo().load(init).arrays)
 
 
 def finish(settings: Settings, command: str, photos: Photos) -> Entry:
     """Export the run's moving average into its folder, as a model of the folder's name."""
-    state = load_state(settings.out / "state.safetensors")
+    state = load_state(settings.out / STATE_FILE)
     name = settings.out.resolve().name
     summary = f"{settings.aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
     return write_model(
