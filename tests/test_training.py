@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from lcodec import metrics
@@ -26,6 +27,7 @@ from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
 from lcodec.training.parameters import Parameters, Widths, at_quality, effective, start, unfold
+from lcodec.training.rounding import LOSS_MAX, rounding_loss
 from lcodec.training.state import Progress, State, load_state
 from lcodec.zoo import Zoo, as_model
 from tests.pictures import picture
@@ -48,8 +50,12 @@ def photos(folder: Path) -> Photos:
     return load_photos([folder])
 
 
+def crops(photos: Photos, count: int, size: int, seed: int) -> NDArray[np.uint8]:
+    return photos.crops(photos.draw(count, size, np.random.default_rng(seed)))
+
+
 def initial(photos: Photos) -> State:
-    params = start(photos.crops(24, 64, np.random.default_rng(0)), torch.Generator().manual_seed(0), WIDTHS)
+    params = start(crops(photos, 24, 64, 0), torch.Generator().manual_seed(0), WIDTHS)
     return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress())
 
 
@@ -63,11 +69,11 @@ def ignore(_: dict[str, Any]) -> None:
 
 def test_photos_are_found_and_bad_ones_named(photos: Photos, folder: Path) -> None:
     assert len(photos) == 4
-    assert photos.skipped == (str(folder / "broken.png"),)
+    assert photos.skipped == [str(folder / "broken.png")]
     np.testing.assert_array_equal(photos.photo(2), picture(160, 200, seed=2))
-    assert photos.crops(5, 64, np.random.default_rng(0)).shape == (5, 64, 64, 3)
+    assert crops(photos, 5, 64, 0).shape == (5, 64, 64, 3)
     with pytest.raises(ValueError, match="no photo has"):
-        photos.crops(1, 192, np.random.default_rng(0))
+        photos.draw(1, 192, np.random.default_rng(0))
 
 
 def test_photos_in_tar_files_are_the_same(photos: Photos, folder: Path, tmp_path: Path) -> None:
@@ -75,20 +81,43 @@ def test_photos_in_tar_files_are_the_same(photos: Photos, folder: Path, tmp_path
 
     with tarfile.open(tmp_path / "photos.tar", "w") as archive:
         archive.add(folder, "photos")
-    np.testing.assert_array_equal(
-        np.sort(load_photos([tmp_path / "photos.tar"]).pixels, axis=0), np.sort(photos.pixels, axis=0)
-    )
+    packed = load_photos([tmp_path / "photos.tar"])
+    assert len(packed) == len(photos)
+    assert {packed.photo(index).tobytes() for index in range(4)} == {
+        photos.photo(index).tobytes() for index in range(4)
+    }
+
+
+def test_photos_beyond_memory_are_decoded_when_drawn(photos: Photos, folder: Path, tmp_path: Path) -> None:
+    """The same crops come out, whatever is kept; damage that no header shows is named when it is met."""
+    few = 100_000  # bytes: one photo of the four
+    streamed = load_photos([folder], few)
+    assert streamed.skipped == photos.skipped
+    for seed in range(6):
+        cuts = streamed.draw(8, 64, np.random.default_rng(seed))
+        streamed.expect(streamed.draw(8, 64, np.random.default_rng(seed + 1)))
+        np.testing.assert_array_equal(streamed.crops(cuts), photos.crops(cuts))
+    content = (folder / "0.png").read_bytes()
+    for name in ("good.png", "torn.png"):
+        (tmp_path / name).write_bytes(content if name == "good.png" else content[:2000])
+    torn = load_photos([tmp_path], few)
+    assert torn.skipped == []
+    assert torn.crops(torn.draw(8, 64, np.random.default_rng(0))).shape == (8, 64, 64, 3)
+    assert torn.skipped == [str(tmp_path / "torn.png")]
+    (tmp_path / "good.png").write_bytes(content[:2000])
+    with pytest.raises(OSError, match="no photo of this step"):
+        load_photos([tmp_path], few).crops(torn.draw(8, 64, np.random.default_rng(0)))
 
 
 def test_loss_falls(photos: Photos, tmp_path: Path) -> None:
     lines: list[dict[str, Any]] = []
     begin = initial(photos)
-    crops = torch.from_numpy(photos.crops(4, 64, np.random.default_rng(9)))
+    batch = torch.from_numpy(crops(photos, 4, 64, 9))
     quality = torch.tensor([0.1, 0.4, 0.6, 0.9])
 
     def loss(params: Parameters) -> float:
         with torch.no_grad():
-            return float(objective(params, crops, quality, None).loss)
+            return float(objective(params, batch, quality, None).loss)
 
     before = loss(begin.ema)
     train(settings(tmp_path, 80), photos, photos, begin, lines.append)
@@ -111,9 +140,9 @@ def test_ms_ssim_is_that_of_the_metrics(size: tuple[int, int]) -> None:
 
 def test_ms_ssim_can_be_trained_for(photos: Photos) -> None:
     params = {name: value.requires_grad_() for name, value in initial(photos).params.items()}
-    crops = torch.from_numpy(photos.crops(1, 128, np.random.default_rng(9))).repeat(1, 2, 2, 1)
+    batch = torch.from_numpy(crops(photos, 1, 128, 9)).repeat(1, 2, 2, 1)
     with torch.autocast("cpu", torch.bfloat16):
-        result = objective(params, crops, torch.tensor([0.5]), torch.Generator(), "ms-ssim")
+        result = objective(params, batch, torch.tensor([0.5]), torch.Generator(), "ms-ssim")
     result.loss.backward()  # type: ignore[no-untyped-call]
     gradient = params["synthesis.up.weight"].grad
     assert gradient is not None
@@ -184,6 +213,14 @@ def test_export_keeps_rate_and_parameters(photos: Photos, tmp_path: Path) -> Non
         assert mse == pytest.approx(float(estimate.mse), rel=0.05)
 
 
+def test_cost_of_fixed_point_is_small_and_would_be_seen(photos: Photos) -> None:
+    params = initial(photos).params
+    crop = photos.photo(0)[:128, :192]
+    assert abs(rounding_loss(params, model_arrays(params), [crop])) < LOSS_MAX
+    wrong = params | {name: params[name] + 2 for name in params if name.startswith("base.out") and "bias" in name}
+    assert rounding_loss(params, model_arrays(wrong), [crop]) > 0.01
+
+
 def test_gains_are_linear_between_anchors() -> None:
     table = torch.arange(8.0)[:, None]
     got = at_quality(table, torch.tensor([0.0, 0.5, 1.0]))
@@ -205,10 +242,17 @@ def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_
     _, talk = started.communicate(timeout=60)
     assert started.returncode == 130, talk
     done = load_state(out / STATE_FILE).progress.step
-    resumed = subprocess.run(
-        [*command, "--resume", "--steps", str(done + 2)], env=environment, capture_output=True, text=True, check=False
-    )
+    notes = tmp_path / "notes.md"
+    notes.write_text("## Photos\n\nDrawn by the tests.\n")
+    more = ["--resume", "--steps", str(done + 2), "--notes", str(notes), "--valid", str(folder), "--memory", "150k"]
+    resumed = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
+    broken = str(folder / "broken.png")
+    assert resumed.stderr.count(f"skipped, unreadable: {broken}") == 2  # to train on, and to validate on
+    assert "decoded as they are drawn" in resumed.stderr
+    card = (out / "run.md").read_text()
+    assert "| fixed point costs | " in card
+    assert card.endswith(notes.read_text())
     assert load_state(out / STATE_FILE).progress.step == done + 2
     assert Zoo([out]).load("run").entropy
     anew = subprocess.run([*command, "--steps", "1"], env=environment, capture_output=True, text=True, check=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "as_json", "inputs", "quality", "run_options", "write_options"]
+__all__ = ["FORMATS", "Size", "as_json", "inputs", "quality", "run_options", "write_options"]
 
 #: Formats that `decode` writes.
 FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp")
@@ -27,6 +28,25 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+#: Suffixes of sizes, and their powers of 1000 (of 1024 with an i).
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic only in click's latest
+    """A number of bytes: 4096, 40k (or 40kB) of 1000, 40KiB of 1024, 1.5M, 2GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", value.strip().lower())
+        if match is None or (match[3] and not match[2]):
+            self.fail(f"{value!r} is no size; sizes are like 40000, 40k, 40KiB, 1.5M.", param, ctx)
+        unit: int = (1024 if match[3] else 1000) ** _POWERS[match[2]]
+        return round(float(match[1]) * unit)
 
 
 def _finite(_: click.Context, __: click.Parameter, value: float) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lcodec.cli import options
 from lcodec.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,18 @@ model: OUT's name with .safetensors, its card, and index.json.
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Length of the run, over all sittings.")
 @click.option("--steps", type=click.IntRange(min=1), help="Length of the run in steps.")
 @click.option("--valid", multiple=True, type=click.Path(path_type=Path, exists=True), help="Photos to validate on.")
+@click.option(
+    "--memory",
+    type=options.Size(),
+    metavar="SIZE",
+    show_default="half of this machine's",
+    help="Decoded photos kept in memory; more are decoded again as they are drawn.",
+)
+@click.option(
+    "--notes",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Markdown that ends the model's card: the photos' sources and licences, known limits.",
+)
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Crops a process and step.")
 @click.option(
     "--crop", type=click.IntRange(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
@@ -77,6 +90,8 @@ def train(
     hours: float | None,
     steps: int | None,
     valid: tuple[Path, ...],
+    memory: int | None,
+    notes: Path | None,
     batch: int,
     crop: int,
     rate: float,
@@ -106,22 +121,27 @@ def train(
     if not resume and state_file.exists():
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
     from lcodec.training.data import load_photos
+    from lcodec.training.rounding import LOSS_MAX
     from lcodec.training.session import begin, finish
 
     try:
-        photos = load_photos(data)
-        held_out = load_photos(valid) if valid else None
+        photos = load_photos(data, memory, processes)
+        held_out = load_photos(valid, memory) if valid else None
     except ValueError as error:
         raise PictureError(str(error)) from error
-    for name in photos.skipped:
+    skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
+    for name in skipped:
         click.echo(f"skipped, unreadable: {name}", err=True)
-    click.echo(f"{len(photos)} photos, {len(photos.pixels) / 1e6:.0f} megapixels in memory", err=True)
+    megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
+    click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
     out.mkdir(parents=True, exist_ok=True)
     settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device, aim)
     start = None if resume else begin(photos, seed, init)
     with (out / "log.jsonl").open("a") as log:
         run(settings, photos, held_out, start, _Reporter(log))
-    entry = finish(settings, " ".join(["lcodec", *sys.argv[1:]]), photos)
+    command = " ".join(["lcodec", *sys.argv[1:]])
+    entry, loss = finish(settings, command, photos, held_out, notes.read_text() if notes else "")
+    click.echo(f"fixed point costs {loss:+.3%} of the rate (at most {LOSS_MAX:.1%} is expected)", err=True)
     click.echo(f"{entry.path}: {entry.size / 1e6:.1f} MB, {entry.entropy_id}-{entry.synthesis_id}", err=True)
     return 0
 

@@ -1,45 +1,79 @@
-"""Training photos: found in folders and tar files, decoded once into memory, cut into random crops.
+"""Training photos: found in folders and tar files, and cut into random crops.
 
-One flat uint8 buffer holds all pixels, so that forked processes share it and a crop is a view.
+Photos that fit the memory they are given are decoded once, into one flat uint8 buffer that forked processes share; a
+crop is then a view. Of more photos the latest are kept and the others decoded again when they are drawn, by threads,
+one step ahead of the training. Which crops a step gets does not depend on that.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import tarfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["Photos", "load_photos"]
+__all__ = ["Cut", "Photos", "load_photos"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
+_UNREADABLE = (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError)
+
+Pixels = npt.NDArray[np.uint8]
+#: (M, 2), height and width of each photo.
+Sizes = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Photos:
-    """Decoded photos. `pixels` (total, 3) uint8; photo i is rows `starts[i]`... of shape `sizes[i]` (height, width)."""
+class Cut(NamedTuple):
+    """Where a crop comes from: pixels [top, left, +size] of a photo, turned and perhaps mirrored."""
 
-    pixels: npt.NDArray[np.uint8]
-    starts: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-    skipped: tuple[str, ...]  #: names of files that could not be read
+    photo: int  #: its index
+    top: int
+    left: int
+    size: int
+    turns: int  #: by 90 degrees
+    mirrored: bool
+
+
+class Photos(ABC):
+    """Photos to draw crops from."""
+
+    kept: bool  #: all of them are decoded, in memory
+
+    def __init__(self, sizes: Sizes, skipped: Sequence[str]) -> None:
+        self.sizes = sizes  #: (M, 2), height and width
+        self.skipped = list(skipped)  #: names of files that could not be read; grows when damage shows up late
 
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def photo(self, index: int) -> npt.NDArray[np.uint8]:
-        """Photo `index`, (H, W, 3), a view."""
-        height, width = (int(side) for side in self.sizes[index])
-        return self.pixels[self.starts[index] :][: height * width].reshape(height, width, 3)
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of all photos."""
+        return int(self.sizes.prod(axis=1).sum())
 
-    def crops(self, count: int, size: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        """Random crops (count, size, size, 3), mirrored and turned at random.
+    @abstractmethod
+    def photo(self, index: int) -> Pixels:
+        """Photo `index`, (H, W, 3).
+
+        Raises:
+            OSError: it cannot be decoded.
+        """
+
+    @abstractmethod
+    def expect(self, cuts: Iterable[Cut]) -> None:
+        """Get ready for `crops(cuts)`, in the background."""
+
+    def draw(self, count: int, size: int, rng: np.random.Generator) -> list[Cut]:
+        """Draw cuts at random.
 
         Photos are drawn by their area, so that every pixel is about as likely as any other; those with a side under
         `size` are left out.
@@ -50,57 +84,165 @@ class Photos:
         area = np.where((self.sizes >= size).all(axis=1), self.sizes.prod(axis=1), 0).astype(np.float64)
         if not area.any():
             raise ValueError(f"no photo has both sides of {size} pixels or more")
-        out = np.empty((count, size, size, 3), np.uint8)
-        for slot, index in enumerate(rng.choice(len(self), size=count, p=area / area.sum())):
+        cuts = []
+        for index in rng.choice(len(self), size=count, p=area / area.sum()):
             top, left = (int(rng.integers(0, side - size + 1)) for side in self.sizes[index])
-            crop = self.photo(int(index))[top : top + size, left : left + size]
-            crop = np.rot90(crop, int(rng.integers(0, 4)))
-            out[slot] = crop[:, ::-1] if rng.integers(0, 2) else crop
-        return out
+            cuts.append(Cut(int(index), top, left, size, int(rng.integers(0, 4)), bool(rng.integers(0, 2))))
+        return cuts
+
+    def crops(self, cuts: Sequence[Cut]) -> Pixels:
+        """The crops (N, size, size, 3) of cuts of one size; one that cannot be read is replaced by another of them.
+
+        Raises:
+            OSError: none of them can be read.
+        """
+        crops: list[Pixels | None] = []
+        for cut in cuts:
+            try:
+                crop = self.photo(cut.photo)[cut.top : cut.top + cut.size, cut.left : cut.left + cut.size]
+                crop = np.rot90(crop, cut.turns)
+                crops.append(crop[:, ::-1] if cut.mirrored else crop)
+            except OSError:
+                crops.append(None)
+        good = [crop for crop in crops if crop is not None]
+        if not good:
+            raise OSError("no photo of this step can be read any more")
+        return np.stack([good[0] if crop is None else crop for crop in crops])
 
 
-def _files(sources: Iterable[Path]) -> Iterator[tuple[str, Path | bytes]]:
-    """(name, path or content) of every picture file in folders (recursively), tar files and plain files."""
+@dataclass(frozen=True)
+class _File:
+    """A picture file, or a member of a tar file."""
+
+    name: str
+    path: Path
+    offset: int = 0
+    length: int = -1  #: bytes; -1: the whole file
+
+    def open(self) -> Image.Image:
+        if self.length < 0:
+            return Image.open(self.path)  # reads the header only
+        with self.path.open("rb") as handle:
+            handle.seek(self.offset)
+            return Image.open(io.BytesIO(handle.read(self.length)))
+
+    def size(self) -> tuple[int, int] | None:
+        """Height and width as the header says; None if there is none."""
+        try:
+            with self.open() as image:
+                return image.height, image.width
+        except _UNREADABLE:
+            return None
+
+    def decode(self) -> Pixels | None:
+        """Pixels (H, W, 3); None if they cannot be read."""
+        try:
+            with self.open() as image:
+                return np.asarray(image.convert("RGB"))
+        except _UNREADABLE:
+            return None
+
+
+class _InMemory(Photos):
+    """Photos in one buffer (total, 3); photo i is rows `starts[i]`..."""
+
+    kept = True
+
+    def __init__(self, images: Sequence[Pixels], skipped: Sequence[str]) -> None:
+        super().__init__(np.array([image.shape[:2] for image in images], np.int64), skipped)
+        ends = self.sizes.prod(axis=1).cumsum()
+        self.starts = ends - self.sizes.prod(axis=1)
+        self.buffer = np.empty((int(ends[-1]), 3), np.uint8)
+        for start, image in zip(self.starts, images, strict=True):
+            self.buffer[start : start + image.shape[0] * image.shape[1]] = image.reshape(-1, 3)
+
+    def expect(self, cuts: Iterable[Cut]) -> None:
+        """Do nothing: all are at hand."""
+
+    def photo(self, index: int) -> Pixels:
+        height, width = (int(side) for side in self.sizes[index])
+        return self.buffer[self.starts[index] :][: height * width].reshape(height, width, 3)
+
+
+class _Streamed(Photos):
+    """Photos decoded when they are drawn; the latest stay, up to `memory` bytes."""
+
+    kept = False
+
+    def __init__(self, files: Sequence[_File], sizes: Sizes, skipped: Sequence[str], memory: int) -> None:
+        super().__init__(sizes, skipped)
+        self.files, self.memory = files, memory
+        self.latest: OrderedDict[int, Future[Pixels | None]] = OrderedDict()  # in the order of use
+        self.used = 0  # bytes
+        self.pool: ThreadPoolExecutor | None = None  # made in the process that uses it: threads do not survive a fork
+
+    def expect(self, cuts: Iterable[Cut]) -> None:
+        for cut in cuts:
+            self._future(cut.photo)
+
+    def photo(self, index: int) -> Pixels:
+        pixels = self._future(index).result()
+        if pixels is None or pixels.shape[:2] != tuple(self.sizes[index]):
+            if self.files[index].name not in self.skipped:
+                self.skipped.append(self.files[index].name)
+            raise OSError(f"{self.files[index].name} cannot be read")
+        return pixels
+
+    def _future(self, index: int) -> Future[Pixels | None]:
+        if index in self.latest:
+            self.latest.move_to_end(index)
+            return self.latest[index]
+        if self.pool is None:
+            self.pool = ThreadPoolExecutor()
+        future = self.latest[index] = self.pool.submit(self.files[index].decode)
+        self.used += self._bytes(index)
+        while self.used > self.memory and len(self.latest) > 1:
+            self.used -= self._bytes(self.latest.popitem(last=False)[0])
+        return future
+
+    def _bytes(self, index: int) -> int:
+        return 3 * int(self.sizes[index].prod())
+
+
+def _files(sources: Iterable[Path]) -> Iterator[_File]:
+    """Every picture file in folders (recursively), tar files and plain files."""
     for source in sources:
         if source.is_dir():
             paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-            yield from ((str(path), path) for path in paths)
+            yield from (_File(str(path), path) for path in paths)
         elif source.suffix == ".tar":
             with tarfile.open(source) as archive:
                 for member in archive:
                     if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                        handle = archive.extractfile(member)
-                        if handle is not None:
-                            yield f"{source}:{member.name}", handle.read()
+                        yield _File(f"{source}:{member.name}", source, member.offset_data, member.size)
         else:
-            yield str(source), source
+            yield _File(str(source), source)
 
 
-def _decode(item: tuple[str, Path | bytes]) -> npt.NDArray[np.uint8] | str:
-    """Pixels (H, W, 3) of a file, or its name if it cannot be read."""
-    name, content = item
-    try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
-        return name
+def load_photos(sources: Iterable[Path], memory: int | None = None, processes: int = 1) -> Photos:
+    """Find every photo in the sources, in a stable order; decode them if they fit.
 
-
-def load_photos(sources: Iterable[Path]) -> Photos:
-    """Decode every photo in the sources, in a stable order.
+    Args:
+        sources: folders, tar files and picture files.
+        memory: bytes that decoded photos may take; by default half of the machine's.
+        processes: that will be forked and train on these photos, each keeping its own where they do not fit.
 
     Raises:
         ValueError: no photo could be read.
     """
+    if memory is None:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    files = list(_files(sources))
     with ThreadPoolExecutor() as pool:
-        decoded = list(pool.map(_decode, _files(sources)))
-    images = [image for image in decoded if not isinstance(image, str)]
-    skipped = tuple(name for name in decoded if isinstance(name, str))
-    if not images:
+        headers = list(pool.map(_File.size, files))
+        skipped = [file.name for file, size in zip(files, headers, strict=True) if size is None]
+        good = [file for file, size in zip(files, headers, strict=True) if size is not None]
+        sizes = np.array([size for size in headers if size is not None], np.int64).reshape(-1, 2)
+        if 3 * sizes.prod(axis=1).sum() > memory:
+            return _Streamed(good, sizes, skipped, memory // processes)
+        images = list(pool.map(_File.decode, good))
+    skipped += [file.name for file, image in zip(good, images, strict=True) if image is None]
+    readable = [image for image in images if image is not None]
+    if not readable:
         raise ValueError("no photo found" + (f"; unreadable: {', '.join(skipped)}" if skipped else ""))
-    sizes = np.array([image.shape[:2] for image in images], np.int64)
-    ends = sizes.prod(axis=1).cumsum()
-    pixels = np.empty((int(ends[-1]), 3), np.uint8)
-    for end, (height, width), image in zip(ends, sizes, images, strict=True):
-        pixels[end - height * width : end] = image.reshape(-1, 3)
-    return Photos(pixels, ends - sizes.prod(axis=1), sizes, skipped)
+    return _InMemory(readable, skipped)

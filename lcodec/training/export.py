@@ -1,6 +1,6 @@
 """Export: trained parameters -> a model file, with the entropy networks rounded to fixed point.
 
-The exactness bound of every fixed-point layer is asserted. What rounding costs in bytes, `benchmarks.entropy_gap`
+The exactness bound of every fixed-point layer is asserted. What rounding costs in bytes, `lcodec.training.rounding`
 measures.
 """
 
@@ -27,7 +27,7 @@ from lcodec.training.objective import SCALE_MIN
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, as_model
 
-__all__ = ["SCALE_STEP_LN", "model_arrays", "parameters_of", "write_model"]
+__all__ = ["SCALE_STEP_LN", "model_arrays", "network_arrays", "parameters_of", "write_model"]
 
 #: Natural logarithm of the ratio of neighbouring scales of the coder's tables.
 SCALE_STEP_LN = 0.073 * math.log(2)
@@ -57,6 +57,16 @@ def _logs(value: npt.NDArray[np.float64], unit: float) -> npt.NDArray[np.int32]:
     return np.rint(value * unit).astype(np.int32)
 
 
+def network_arrays(params: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.float64]]:
+    """What trained parameters stand for, not rounded. The entropy networks predict table indexes, not log-scales."""
+    network = {name: value.detach().double().cpu().numpy() for name, value in effective(params).items()}
+    for name, value in network.items():
+        if name.startswith(ENTROPY) and ".out." in name:  # (log-scale, mean)
+            half = len(value) // 2
+            network[name] = np.concatenate((value[:half] / SCALE_STEP_LN, value[half:]))
+    return network
+
+
 def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
     """Arrays of a model file (see `lcodec.zoo`) from trained parameters.
 
@@ -64,17 +74,12 @@ def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
         ModelError: a layer is not exact in fixed point.
         ValueError: weights or gains are out of range.
     """
-    network = {name: value.detach().double().cpu().numpy() for name, value in effective(params).items()}
+    network = network_arrays(params)
     deviation = np.log(network[f"{FIXED}latent_std"])
     arrays: Arrays = {}
     for name in (key.removesuffix(".weight") for key in network if key.endswith(".weight")):
         weight, bias = network[f"{name}.weight"], network[f"{name}.bias"]
         if name.startswith(ENTROPY):
-            if ".out." in name:  # (log-scale, mean): log-scales become table indexes
-                half = len(weight) // 2
-                weight, bias = weight.copy(), bias.copy()
-                weight[:half] /= SCALE_STEP_LN
-                bias[:half] /= SCALE_STEP_LN
             arrays |= _fixed_layer(name, weight, bias)
         elif name.startswith((*ANALYSIS, *SYNTHESIS)):
             arrays |= {f"{name}.weight": weight.astype(np.float16), f"{name}.bias": bias.astype(np.float16)}

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.multiprocessing.spawn import start_processes
 
 from lcodec.errors import LcodecError
-from lcodec.training.data import Photos
+from lcodec.training.data import Cut, Photos
 from lcodec.training.distortion import Aim
 from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters
@@ -141,13 +142,11 @@ class _Trainer:
     def step(self, photos: Photos) -> dict[str, Any]:
         """Take one step; its figures."""
         progress, settings = self.progress, self.settings
-        finishing = settings.share(progress) >= 1 - FINISH
-        size, count = (2 * settings.crop, max(1, settings.batch // 4)) if finishing else (settings.crop, settings.batch)
-        # Everything random in a step follows from (seed, step, rank), so a resumed run draws what it would have drawn.
-        rng = np.random.default_rng((settings.seed, progress.step, self.rank))
-        self.noise.manual_seed(int(rng.integers(1 << 62)))
-        crops = torch.from_numpy(photos.crops(count, size, rng)).to(self.device)
-        quality = torch.from_numpy(rng.random(count, np.float32)).to(self.device)
+        noise_seed, cuts, qualities = self._draw(photos, progress.step)
+        self.noise.manual_seed(noise_seed)
+        crops = torch.from_numpy(photos.crops(cuts)).to(self.device)
+        photos.expect(self._draw(photos, progress.step + 1)[1])
+        quality = torch.from_numpy(qualities).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
             result = objective(self.params, crops, quality, self.noise, settings.aim)
         result.loss.backward()  # type: ignore[no-untyped-call]
@@ -156,17 +155,28 @@ class _Trainer:
         rate = learning_rate(settings, progress)
         self._update(rate, norm)
         progress.step += 1
-        progress.pixels += count * size * size * self.world
+        progress.pixels += crops.shape[:3].numel() * self.world
         return {
             "step": progress.step,
             "pixels": progress.pixels,
             "rate": rate,
-            "crop": size,
+            "crop": crops.shape[1],
             "loss": round(float(result.loss.detach()), 5),
             "bpp": round(float(result.bpp.mean()), 5),
             "psnr": round(float((10 * torch.log10(255**2 / result.mse.clamp(min=1e-9))).mean()), 4),
             "norm": round(norm, 4),
         }
+
+    def _draw(self, photos: Photos, step: int) -> tuple[int, list[Cut], npt.NDArray[np.float32]]:
+        """Seed of the noise, crops and qualities of a step.
+
+        They follow from (seed, step, rank), so a resumed run draws what it would have drawn.
+        """
+        settings = self.settings
+        finishing = settings.share(self.progress) >= 1 - FINISH
+        size, count = (2 * settings.crop, max(1, settings.batch // 4)) if finishing else (settings.crop, settings.batch)
+        rng = np.random.default_rng((settings.seed, step, self.rank))
+        return int(rng.integers(1 << 62)), photos.draw(count, size, rng), rng.random(count, np.float32)
 
     def _average_gradients(self) -> None:
         """Replace every gradient by its mean over the processes, in one exchange."""

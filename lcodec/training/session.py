@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
@@ -14,6 +15,7 @@ from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings
 from lcodec.training.parameters import Parameters, start
+from lcodec.training.rounding import rounding_loss
 from lcodec.training.state import Progress, State, load_state
 from lcodec.zoo import Entry, Zoo
 
@@ -21,6 +23,8 @@ __all__ = ["begin", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side.
 _START_CROPS, _START_SIDE = 384, 128
+#: Photos that the cost of fixed point is measured on, and their largest side.
+_MEASURED, _MEASURED_SIDE = 8, 512
 
 
 def begin(photos: Photos, seed: int, init: str | None) -> State:
@@ -30,7 +34,7 @@ def begin(photos: Photos, seed: int, init: str | None) -> State:
         ModelError: `init` cannot be used.
     """
     if init is None:
-        crops = photos.crops(_START_CROPS, _START_SIDE, np.random.default_rng(seed))
+        crops = photos.crops(photos.draw(_START_CROPS, _START_SIDE, np.random.default_rng(seed)))
         params, origin = start(crops, torch.Generator().manual_seed(seed)), "the KLT of the photos"
     else:
         params, origin = _given(init), Path(init).name
@@ -48,34 +52,55 @@ def _given(init: str) -> Parameters:
     return parameters_of(Zoo().load(init).arrays)
 
 
-def finish(settings: Settings, command: str, photos: Photos) -> Entry:
-    """Export the run's moving average into its folder, as a model of the folder's name."""
+def finish(
+    settings: Settings, command: str, photos: Photos, held_out: Photos | None, notes: str
+) -> tuple[Entry, float]:
+    """Export the run's moving average into its folder, as a model of the folder's name.
+
+    Args:
+        settings: of the run.
+        command: that made it, for the card.
+        photos: it was trained on.
+        held_out: validation photos, if any.
+        notes: Markdown that ends the card.
+
+    Returns:
+        The model's entry, and the share of the rate that fixed point costs, on up to 8 of the validation photos (on
+        training photos if there are none).
+    """
     state = load_state(settings.out / STATE_FILE)
+    arrays = model_arrays(state.ema)
+    measured = held_out or photos
+    some = range(0, len(measured), -(-len(measured) // _MEASURED))
+    loss = rounding_loss(state.ema, arrays, [_cut(measured.photo(index)) for index in some])
     name = settings.out.resolve().name
     summary = f"{settings.aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
-    return write_model(
-        settings.out,
-        name,
-        settings.aim,
-        summary,
-        model_arrays(state.ema),
-        _card(name, command, state.progress, settings, photos),
-    )
+    card = _card(name, command, state.progress, settings, photos, loss) + notes
+    return write_model(settings.out, name, settings.aim, summary, arrays, card), loss
 
 
-def _card(name: str, command: str, progress: Progress, settings: Settings, photos: Photos) -> str:
+def _cut(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The middle of a photo, sides multiples of 64 up to 512."""
+    height, width = (min(side // 64 * 64, _MEASURED_SIDE) for side in photo.shape[:2])
+    top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
+    return photo[top : top + height, left : left + width]
+
+
+def _card(name: str, command: str, progress: Progress, settings: Settings, photos: Photos, loss: float) -> str:
     """Model card: what it was made of and how, so that it can be made again."""
+    passed_over = f"; {len(photos.skipped)} unreadable files passed over" if photos.skipped else ""
+    crops = f"{settings.batch} crops of {settings.crop}x{settings.crop} from each of {settings.processes} processes"
     rows = {
         "aim": settings.aim,
         "made by": f"`{command}`",
         "started from": ", then ".join(progress.history),
-        "photos": f"{len(photos)} ({len(photos.pixels) / 1e6:.0f} megapixels)",
-        "steps": f"{progress.step} ({progress.skipped_steps} without a finite gradient, not taken)",
+        "photos": f"{len(photos)} ({photos.pixels / 1e6:.0f} megapixels){passed_over}",
+        "steps": f"{progress.step:,} of {crops}; {progress.skipped_steps} without a finite gradient, not taken",
         "pixels seen": f"{progress.pixels:,}",
-        "hours": f"{progress.seconds / 3600:.2f} on {settings.processes} processes ({settings.device})",
+        "hours": f"{progress.seconds / 3600:.2f} ({settings.device})",
         "seed": str(settings.seed),
+        "fixed point costs": f"{loss:+.3%} of the rate",
         "versions": f"lcodec {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }
-    return "\n".join(
-        [f"# {name}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), ""]
-    )
+    lines = [f"# {name}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), "", ""]
+    return "\n".join(lines)
