@@ -159,8 +159,9 @@ def decode(
     if header.width * header.height > max_pixels:
         raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
     model = zoo.find(header.entropy_id, header.synthesis_id)
-    engine = _Engine(device, backend, header.width * header.height)
     size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
+    model.entropy.check_size(header.sections["hyper"], size, header.quality)  # before torch is imported for that size
+    engine = _Engine(device, backend, header.width * header.height)
     values, check = engine.entropy(model).decode(container.hyper, container.latents, size, header.quality)
     if check != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")

@@ -54,6 +54,13 @@ class Header:
         """Bytes that are neither coded hyper-latents nor latents nor optional chunks."""
         return self.size + _CRC.size
 
+    def check_length(self, size: int) -> None:
+        """Raise DamagedError for a file that is not of `total` bytes."""
+        if size < self.total:
+            raise DamagedError(f"truncated: {size} of {self.total} bytes")
+        if size > self.total:
+            raise DamagedError(f"damaged: too many bytes ({self.total} by its header)")
+
 
 @dataclass(frozen=True)
 class Container:
@@ -165,10 +172,7 @@ def unpack(data: bytes) -> Container:
         DamagedError: not an lcodec file, or damaged, truncated, or followed by other bytes.
     """
     header = read_header(data)
-    if len(data) < header.total:
-        raise DamagedError(f"truncated: {len(data)} of {header.total} bytes")
-    if len(data) > header.total:
-        raise DamagedError(f"damaged: {len(data) - header.total} bytes too many")
+    header.check_length(len(data))
     if zlib.crc32(data[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
         raise DamagedError("damaged: the checksum differs")
     at, parts = header.size, {}

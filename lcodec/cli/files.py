@@ -1,7 +1,7 @@
 """From the names on the command line to files: what is read, what is written where, and how.
 
-An output appears whole or not at all: it is written under a temporary name in its folder, flushed to the disk and
-renamed. What exists is not overwritten unasked, and an input never.
+An output appears whole or not at all (`atomic`). What exists is not overwritten unasked, and an input never. A symbolic
+link is followed where the user named it (-o); under a name made here it is replaced, for it may lead anywhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from lcodec.cli.atomic import write_whole
 from lcodec.container import read_header
 from lcodec.errors import LcodecError, UsageError
 
@@ -42,6 +43,9 @@ _STREAM = "-"
 #: Bytes; an lcodec header is never longer.
 _HEADER_SIZE = 1024
 
+#: Bytes read at a time.
+_READ_SIZE = 1 << 20
+
 #: Suffixes of the formats written.
 _FORMATS = {
     ".png": "png",
@@ -66,6 +70,7 @@ class Job:
 
     source: Path | None
     target: Path | None
+    named: bool = False  #: the user named the output itself: links are followed, and devices written to
 
     @property
     def source_name(self) -> str:
@@ -127,7 +132,7 @@ def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: C
 def _job(item: str, output: str | None, folder: Path | None, name: Callable[[Path], str]) -> Job:
     source = None if item == _STREAM else Path(item)
     if output is not None:
-        return Job(source, None if output == _STREAM else Path(output))
+        return Job(source, None if output == _STREAM else Path(output), named=True)
     if source is None:
         return Job(None, None)
     return Job(source, (source.parent if folder is None else folder) / name(source))
@@ -170,19 +175,30 @@ def read(job: Job, size: int = -1) -> bytes:
     if job.source is not None:
         with job.source.open("rb") as file:
             return file.read(size)
-    if sys.stdin.isatty():
-        raise UsageError("standard input is a terminal; give a file, or pipe one in")
+    _refuse_terminal()
     return sys.stdin.buffer.read(size)
 
 
+def _refuse_terminal() -> None:
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal; give a file, or pipe one in")
+
+
 def read_coded(job: Job) -> bytes:
-    """Read a coded file; of a file that is none, no more than it takes to see that."""
-    if job.source is None:
-        return read(job)
-    with job.source.open("rb") as file:
-        start = file.read(_HEADER_SIZE)
-        read_header(start)
-        return start + file.read()
+    """Read a coded file, and no more than its header says (and a byte, so that `unpack` sees that more follow)."""
+    if job.source is not None:
+        with job.source.open("rb") as file:
+            return _read_coded(file)
+    _refuse_terminal()
+    return _read_coded(sys.stdin.buffer)
+
+
+def _read_coded(file: BinaryIO) -> bytes:
+    data = bytearray(file.read(_HEADER_SIZE))
+    total = read_header(bytes(data)).total
+    while len(data) <= total and (part := file.read(min(total + 1 - len(data), _READ_SIZE))):
+        data += part  # piece by piece: the header may promise gigabytes that are not there
+    return bytes(data)
 
 
 # --------------------------------------------------------------------------------------------------------- writing
@@ -207,7 +223,7 @@ def refuse_target(job: Job, *, force: bool) -> None:
             raise UsageError("binary data is not written to a terminal (-f does)")
     elif job.target.is_dir():
         raise UsageError(f"the output {job.target} is a folder (-O names one)")
-    elif job.target.is_file() and not force:
+    elif _exists(job) and not force:
         raise UsageError(f"{job.target} exists (-f overwrites)")
     elif not job.target.parent.is_dir():
         raise LcodecError(f"cannot write {job.target}: no such folder")
@@ -221,25 +237,20 @@ def write(job: Job, data: bytes | memoryview, *, force: bool) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        if job.target.exists() and not job.target.is_file():  # a device or a named pipe, not to be replaced
+        if job.named and job.target.exists() and not job.target.is_file():  # a device or a named pipe
             with job.target.open("wb") as file:
                 file.write(data)
         else:
-            _replace(Path(os.path.realpath(job.target)), data)  # the file behind a symbolic link
+            target = Path(os.path.realpath(job.target)) if job.named else job.target
+            write_whole(target, data, replace=force)
+    except FileExistsError:
+        raise UsageError(f"{job.target} exists (-f overwrites)") from None
     except OSError as error:
         raise LcodecError(f"cannot write {job.target}: {error.strerror or error}") from error
 
 
-def _replace(target: Path, data: bytes | memoryview) -> None:
-    temporary = target.with_name(f".lcodec-{os.urandom(6).hex()}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o7777)
-        temporary.replace(target)
-    except BaseException:  # KeyboardInterrupt and SIGTERM too
-        temporary.unlink(missing_ok=True)
-        raise
+def _exists(job: Job) -> bool:
+    """Whether there is a file to lose. A device that the user named loses nothing."""
+    if job.target is None:
+        return False
+    return job.target.is_file() if job.named else os.path.lexists(job.target)

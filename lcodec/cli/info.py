@@ -9,7 +9,6 @@ import click
 
 from lcodec.cli import batch, files, options
 from lcodec.container import VERSION, Header, read_header
-from lcodec.errors import DamagedError
 from lcodec.zoo import Zoo
 
 __all__ = ["info"]
@@ -36,9 +35,7 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
     def work(job: files.Job) -> None:
         data = files.read_coded(job)
         header = read_header(data)
-        if len(data) != header.total:
-            kind = "truncated" if len(data) < header.total else "damaged"
-            raise DamagedError(f"{kind}: {len(data)} bytes, where the header says {header.total}")
+        header.check_length(len(data))
         if check:
             from lcodec import codec
 

@@ -183,18 +183,29 @@ class EntropyModel:
             check = _crc(symbols, check)
             return symbols
 
-        hyper_size = (-(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE))
-        if self._least_bits(levels, hyper_size) > 8 * len(hyper) + SLACK_BITS:
-            raise DamagedError(f"damaged: {len(hyper)} bytes of side information cannot be those of its size")
+        self.check_size(len(hyper), size, quality)
+        hyper_size = _hyper_size(size)
         hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(levels, hyper_size))
         check = _crc(hyper_symbols, check)
         hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
         return self._walk(hyper_values, size, levels, exchange), check
 
-    def _least_bits(self, levels: Levels, size: tuple[int, ...]) -> float:
-        """What hyper-latents of a size cost at least, if each is the likeliest symbol of its table."""
-        likeliest = np.array([load_tables().frequencies[index].max() for index in levels.hyper_index], np.float64)
-        return float(-np.log2(likeliest / TOTAL).sum()) * size[0] * size[1]
+    def check_size(self, hyper: int, size: tuple[int, int], quality: int) -> None:
+        """Refuse a size that the coded hyper-latents cannot hold, before anything is allocated for it.
+
+        Args:
+            hyper: bytes of coded hyper-latents.
+            size: (h, w) of the latents.
+            quality: 0..QUALITY_STEPS.
+
+        Raises:
+            DamagedError: they are fewer than if each hyper-latent were the likeliest symbol of its table.
+        """
+        rows, columns = _hyper_size(size)
+        indexes = self.levels(quality).hyper_index
+        likeliest = np.array([load_tables().frequencies[index].max() for index in indexes], np.float64)
+        if -np.log2(likeliest / TOTAL).sum() * rows * columns > 8 * hyper + SLACK_BITS:
+            raise DamagedError(f"damaged: {hyper} bytes of side information cannot be those of its size")
 
     def _hyper_indexes(self, levels: Levels, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """Table of each hyper-latent, in the order of coding: channel, row, column."""
@@ -290,6 +301,11 @@ class EntropyModel:
             indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[place[2]]).ravel())
             means.append(self._fetch(mean[0]).ravel())
         return where, np.concatenate(indexes), np.concatenate(means)
+
+
+def _hyper_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of hyper-latents, of those of the latents."""
+    return -(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE)
 
 
 def _index(scale: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

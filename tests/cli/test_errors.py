@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from PIL import Image
 import lcodec
 from lcodec import codec, errors
 
-from .conftest import PHOTO, Run
+from .conftest import Run
 from .test_info import rename_model
 
 ROOT = Path(lcodec.__file__).parents[1]
@@ -54,13 +52,45 @@ def test_new_file_has_the_mode_that_umask_gives(run: Run, photo: Path) -> None:
     assert stat.S_IMODE(photo.with_suffix(".lcdc").stat().st_mode) == 0o640
 
 
-def test_symbolic_link_is_written_through(run: Run, photo: Path, tmp_path: Path, coded_bytes: bytes) -> None:
-    real, link = tmp_path / "real.bin", tmp_path / "photo.lcdc"
+def test_named_link_is_written_through(run: Run, photo: Path, tmp_path: Path, coded_bytes: bytes) -> None:
+    real, link = tmp_path / "real.bin", tmp_path / "link.lcdc"
     real.write_text("old")
     link.symlink_to(real)
-    assert run("encode", photo, "-f").code == 0
+    assert run("encode", photo, "-o", link).code == 2
+    assert run("encode", photo, "-f", "-o", link).code == 0
     assert link.is_symlink()
     assert real.read_bytes() == coded_bytes
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_other_links_are_replaced(
+    run: Run, photo: Path, tmp_path: Path, coded_bytes: bytes, beside: bool, there: bool
+) -> None:
+    """A folder that others write to may hold links to anywhere, also to what does not exist yet."""
+    elsewhere, out = tmp_path / "elsewhere", photo.parent if beside else tmp_path / "out"
+    out.mkdir(exist_ok=True)
+    if there:
+        elsewhere.write_text("precious")
+    link = out / "photo.lcdc"
+    link.symlink_to(elsewhere)
+    arguments = ["encode", photo] if beside else ["encode", photo, "-O", out]
+    assert run(*arguments).code == 2
+    assert run(*arguments, "-f").code == 0
+    assert (link.is_symlink(), link.read_bytes()) == (False, coded_bytes)
+    assert elsewhere.exists() == there
+    assert not there or elsewhere.read_text() == "precious"
+
+
+def test_only_a_named_pipe_that_the_user_named_is_written_to(run: Run, photo: Path, coded_bytes: bytes) -> None:
+    pipe = photo.with_suffix(".lcdc")
+    os.mkfifo(pipe)
+    assert run("encode", photo).code == 2
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    assert run("encode", photo, "-o", pipe).code == 0
+    assert reader.communicate()[0] == coded_bytes
+    assert run("encode", photo, "-f").code == 0
+    assert pipe.read_bytes() == coded_bytes
 
 
 @pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
@@ -228,80 +258,3 @@ def test_code_of_several_failures(run: Run, coded: Path, tmp_path: Path) -> None
     other.write_bytes(b"x")
     assert run("decode", coded, other).code == 3
     assert run("decode", coded, tmp_path / "missing.lcdc").code == 1
-
-
-# ----------------------------------------------------------------------------------------- interruptions, full disks
-
-
-def test_signals_leave_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = photo.with_suffix(".lcdc")
-    target.write_text("old")
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        monkeypatch.setattr(os, "fsync", lambda _, number=number: os.kill(os.getpid(), number))
-        result = run("encode", photo, "-f")
-        assert result.code == code
-        assert "ed" in result.err
-        assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.lcdc", "photo.png"]
-        assert target.read_text() == "old"
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
-def test_failed_write_leaves_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    photo.with_suffix(".lcdc").write_text("old")
-    result = run("encode", photo, "-f")
-    assert result.code == 1
-    assert "No space left" in result.err
-    assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.lcdc", "photo.png"]
-    assert photo.with_suffix(".lcdc").read_text() == "old"
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_device(run: Run, photo: Path, coded: Path) -> None:
-    assert run("encode", photo, "-o", "/dev/full").code == 1
-    for arguments in (["encode", photo, "-o", "-"], ["info", coded], ["--help"]):
-        with Path("/dev/full").open("wb") as full:
-            done = subprocess.run(
-                [*COMMAND, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False
-            )
-        assert done.returncode == 1, arguments
-        assert b"No space left" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-
-
-def test_closed_pipe_is_no_cause_for_a_traceback(coded: Path) -> None:
-    for arguments in (["decode", str(coded), "-o", "-"], ["info", str(coded)]):
-        process = subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        with process.stderr as stderr:
-            assert stderr.read() == b""
-        assert process.wait() != 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_to_the_process(tmp_path: Path, number: signal.Signals) -> None:
-    """Interrupted in the middle of many files: no traceback, no temporary files, only whole outputs."""
-    names = [f"{index}.png" for index in range(200)]
-    with Image.open(PHOTO) as image:
-        image.resize((384, 256)).save(tmp_path / names[0])
-    for name in names[1:]:
-        (tmp_path / name).hardlink_to(tmp_path / names[0])
-    process = subprocess.Popen([*COMMAND, "encode", *names], cwd=tmp_path, stderr=subprocess.PIPE, env=ENVIRONMENT)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "1.lcdc").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert b"Traceback" not in stderr
-    outputs = [path for path in tmp_path.iterdir() if path.suffix != ".png"]
-    assert 1 < len(outputs) < 200
-    assert {path.suffix for path in outputs} == {".lcdc"}
-    assert len({path.read_bytes() for path in outputs}) == 1

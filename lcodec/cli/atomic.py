@@ -1,0 +1,110 @@
+"""Files that appear whole or not at all: written under a temporary name in their folder, flushed, and moved into place.
+
+A process that is killed cannot remove its temporary file; the next one that writes to the folder does. A temporary
+file is its writer's as long as that holds the lock on it (flock), which ends with the process however it ends. Its name
+tells the machine, for locks do not reach other machines on every shared folder: each removes its own files only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there, and nothing swept
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["sweep", "write_whole"]
+
+_MACHINE_ID = Path("/etc/machine-id")
+
+
+def write_whole(target: Path, data: bytes | memoryview, *, replace: bool) -> None:
+    """Write a file; on any failure or interruption what was there before is there still, and nothing besides.
+
+    Sweeps the folder first. A file that is replaced keeps its mode; a symbolic link is itself replaced.
+
+    Raises:
+        FileExistsError: the target exists, or came into being meanwhile, and is not to be replaced.
+        OSError: it cannot be written.
+    """
+    sweep(target.parent)
+    with _temporary(target.parent) as (file, path):
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        if not replace:
+            _move_to_new(path, target)
+            return
+        if target.exists() and not target.is_symlink():
+            path.chmod(target.stat().st_mode & 0o7777)
+        path.replace(target)
+
+
+def _move_to_new(path: Path, target: Path) -> None:
+    """Move a file to a name that must not exist: of two writers one gets it."""
+    try:
+        target.hardlink_to(path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: the best that is left
+        if os.path.lexists(target):
+            raise FileExistsError from None
+        path.replace(target)
+
+
+@cache
+def _prefix() -> str:
+    """What this machine's temporary files begin with. Containers may share a host name, and hosts a cloned id."""
+    try:
+        machine = _MACHINE_ID.read_text()
+    except OSError:
+        machine = ""
+    return f".lcodec-{hashlib.sha256(f'{platform.node()} {machine}'.encode()).hexdigest()[:8]}-"
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new, locked file, gone afterwards unless it was moved."""
+    path = folder / f"{_prefix()}{os.urandom(6).hex()}.part"
+    try:
+        with path.open("xb") as file:
+            if fcntl is not None:
+                # Whoever sweeps may have been faster; it holds the lock until the file is gone.
+                with suppress(OSError):  # no locks on this file system: then no one can take the file for abandoned
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                if not os.fstat(file.fileno()).st_nlink:
+                    with _temporary(folder) as another:
+                        yield another
+                    return
+            yield file, path
+    finally:  # KeyboardInterrupt and SIGTERM too
+        path.unlink(missing_ok=True)
+
+
+@cache
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes of this machine left in a folder; once for each folder."""
+    if fcntl is None:
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (
+                entry.name.startswith(_prefix())
+                and entry.name.endswith(".part")
+                and entry.is_file(follow_symlinks=False)
+            ):
+                _remove_if_abandoned(Path(entry.path))
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    with suppress(OSError), path.open("r+b") as file:  # to lock for writing, NFS wants it open for writing
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

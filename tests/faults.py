@@ -1,0 +1,128 @@
+"""Ends lcodec at random moments and looks at what is left in its folder.
+
+`python -m tests.faults --count 200` ends 200 runs of `encode -f`, and as many processes that do nothing but write, by
+SIGKILL, and a tenth of that by SIGINT and by SIGTERM. tests/cli/test_faults.py does a few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-m", "lcodec.cli"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+PHOTO = ROOT / "tests" / "data" / "photo.jpg"
+TARGET = "photo.lcdc"
+
+#: Writes the same file for ever, two contents in turn, as the commands do.
+WRITER = """
+import itertools, pathlib, sys
+from lcodec.cli import Terminated, _signals_raised
+from lcodec.cli.files import Job, write
+job = Job(None, pathlib.Path(sys.argv[1]))
+try:
+    with _signals_raised():
+        for letter in itertools.cycle(b"ab"):
+            write(job, bytes([letter]) * (1 << 20), force=True)
+except (KeyboardInterrupt, Terminated):
+    pass
+"""
+
+
+def end_runs(
+    command: list[str], folder: Path, allowed: set[bytes], number: signal.Signals, count: int, seed: int, span: float
+) -> Counter[str]:
+    """Start `command` in `folder` `count` times and end each by `number`, at random within `span` seconds.
+
+    Asserts that the folder's TARGET is one of the `allowed` contents each time, that nothing but temporary files is
+    there besides, and not even those after a signal that can be handled. Returns a tally of what was seen.
+    """
+    moments, seen = random.Random(seed), Counter[str]()
+    inputs = {path.name for path in folder.iterdir()}
+    for _ in range(count):
+        before, kept = (folder / TARGET).read_bytes(), temporaries(folder)
+        process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        time.sleep(moments.uniform(0, span))
+        process.send_signal(number)
+        code = process.wait(60)
+        after = (folder / TARGET).read_bytes()
+        assert after in allowed, f"a partial file of {len(after)} bytes"
+        left = temporaries(folder)
+        assert {path.name for path in folder.iterdir()} - inputs == left
+        assert number == signal.SIGKILL or not left - kept, f"{number.name} left {left - kept}"
+        seen[f"exit code {code}"] += 1
+        seen["target replaced" if after != before else "target as before"] += 1
+        seen["temporary file left"] += bool(left - kept)
+    return seen
+
+
+def temporaries(folder: Path) -> set[str]:
+    """Names of temporary files in a folder."""
+    return {path.name for path in folder.iterdir() if path.name.startswith(".lcodec-")}
+
+
+def prepare(folder: Path) -> tuple[set[bytes], float]:
+    """Put a photo and its coded file into a folder: the contents that it may have from now on, and a run's seconds."""
+    with Image.open(PHOTO) as image:
+        image.crop((300, 200, 396, 264)).save(folder / "photo.png")
+    encode(folder)
+    begun = time.monotonic()
+    encode(folder)
+    seconds = time.monotonic() - begun
+    new = (folder / TARGET).read_bytes()
+    (folder / TARGET).write_bytes(b"old")
+    return {new, b"old"}, seconds
+
+
+def encode(folder: Path) -> None:
+    """Encode the photo of a folder."""
+    subprocess.run([*COMMAND, "encode", "--quiet", "-f", "photo.png"], cwd=folder, env=ENVIRONMENT, check=True)
+
+
+def end_encoders(folder: Path, number: signal.Signals, count: int, seed: int) -> Counter[str]:
+    """End runs of the command line; a last one, left alone, must clean up."""
+    allowed, seconds = prepare(folder)
+    command = [*COMMAND, "encode", "--quiet", "-f", "photo.png"]
+    seen = end_runs(command, folder, allowed, number, count, seed, 1.1 * seconds)
+    encode(folder)
+    assert not temporaries(folder)
+    return seen
+
+
+def end_writers(folder: Path, number: signal.Signals, count: int, seed: int) -> Counter[str]:
+    """The same with processes that write all the time, so that most are ended while they write."""
+    prepare(folder)
+    contents = {letter * (1 << 20) for letter in (b"a", b"b")}
+    (folder / TARGET).write_bytes(min(contents))
+    seen = end_runs([sys.executable, "-c", WRITER, TARGET], folder, contents, number, count, seed, 0.5)
+    encode(folder)
+    assert not temporaries(folder)
+    return seen
+
+
+def main() -> None:
+    """Report what was seen."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    for number, share in ((signal.SIGKILL, 1), (signal.SIGINT, 10), (signal.SIGTERM, 10)):
+        for trial in (end_encoders, end_writers):
+            with tempfile.TemporaryDirectory() as folder:
+                seen = trial(Path(folder), number, arguments.count // share, arguments.seed)
+            print(f"{trial.__name__} {number.name}: {dict(sorted(seen.items()))}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
