@@ -19,7 +19,9 @@ VERSION = 1
 #: Largest width and height.
 SIDE_MAX = (1 << 24) - 1
 #: Types of optional chunks: name -> type.
-CHUNKS = {"icc": 1}
+CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
+#: Chunks that come compressed by means of their own (`lcodec.alpha`): all others are deflated here.
+_PACKED = {"alpha"}
 #: Largest optional chunk, decompressed.
 CHUNK_MAX = 1 << 24
 #: Most optional chunks in a file.
@@ -62,7 +64,7 @@ class Container:
     header: Header
     hyper: bytes
     latents: bytes
-    chunks: dict[str, bytes]  #: name -> content, decompressed; unknown types are left out
+    chunks: dict[str, bytes]  #: name -> content, decompressed but for alpha; unknown types are left out
 
 
 def _varint(value: int) -> bytes:
@@ -104,7 +106,9 @@ class _Reader:
 
 def pack(header: Header, hyper: bytes, latents: bytes, chunks: dict[str, bytes]) -> bytes:
     """Bytes of a file; the lengths in `header.sections` and `header.size` are not looked at."""
-    compressed = {CHUNKS[name]: zlib.compress(content, 9) for name, content in chunks.items()}
+    compressed = {
+        CHUNKS[name]: content if name in _PACKED else zlib.compress(content, 9) for name, content in chunks.items()
+    }
     flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed)
     parts = [
         MAGIC,
@@ -175,7 +179,7 @@ def unpack(data: bytes) -> Container:
     for name, size in header.sections.items():
         parts[name] = data[at : at + size]
         at += size
-    chunks = {name: _decompress(parts[name]) for name in CHUNKS if name in parts}
+    chunks = {name: body if name in _PACKED else _decompress(body) for name, body in parts.items() if name in CHUNKS}
     return Container(header, parts["hyper"], parts["latents"], chunks)
 
 
