@@ -9,10 +9,22 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import IO
 
 from lcodec.errors import DamagedError
 
-__all__ = ["CHUNKS", "MAGIC", "SIDE_MAX", "VERSION", "Container", "Header", "pack", "read_header", "unpack"]
+__all__ = [
+    "CHUNKS",
+    "MAGIC",
+    "SIDE_MAX",
+    "VERSION",
+    "Container",
+    "Header",
+    "pack",
+    "read_header",
+    "read_metadata",
+    "unpack",
+]
 
 MAGIC = b"\x8bLCD"
 VERSION = 1
@@ -160,6 +172,21 @@ def read_header(data: bytes) -> Header:
                 raise DamagedError("damaged: a chunk comes twice")
             sections[name] = reader.varint()
     return Header(width, height, bool(flags & _GREY), quality, entropy_id, synthesis_id, check, sections, reader.at)
+
+
+def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, bytes]:
+    """ICC, EXIF and XMP of a file that begins at `start`, by name: nothing else is read, and no checksum verified.
+
+    Raises:
+        DamagedError: one of them is truncated or not decodable.
+    """
+    at, found = start + header.size, {}
+    for name, size in header.sections.items():
+        if name in CHUNKS and name not in _PACKED:
+            file.seek(at)
+            found[name] = _decompress(file.read(size))
+        at += size
+    return found
 
 
 def unpack(data: bytes) -> Container:

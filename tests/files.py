@@ -116,7 +116,7 @@ def profile(primaries: tuple[tuple[float, float], ...], gamma: float = 2.2) -> b
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     bodies = {b"desc": name + bytes(-len(name) % 4), b"wtpt": xyz(d50), b"cprt": b"text\0\0\0\0none\0\0\0\0"}
     bodies |= {tag: xyz(matrix[:, k]) for k, tag in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))}
-    bodies |= {tag: curve for tag in (b"rTRC", b"gTRC", b"bTRC")}
+    bodies |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     table, content = struct.pack(">I", len(bodies)), b""
     start = 128 + 4 + 12 * len(bodies)
     for tag, body in bodies.items():

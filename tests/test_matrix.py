@@ -47,11 +47,11 @@ def same_alpha(picture: Picture, expected: Array) -> bool:
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
-@pytest.mark.parametrize("transparent", [False, True])
-@pytest.mark.parametrize(("colour", "depth"), KINDS)
+@pytest.mark.parametrize(
+    ("colour", "depth", "transparent"),
+    [(*kind, False) for kind in KINDS] + [(*kind, True) for kind in KINDS if kind[0] not in {GREY_ALPHA, RGBA}],
+)
 def test_png(colour: int, depth: int, transparent: bool, interlaced: bool) -> None:
-    if transparent and colour in {GREY_ALPHA, RGBA}:
-        pytest.skip("has alpha, and so no transparent colour")
     for index, (height, width) in enumerate(SIZES):
         rng = np.random.default_rng(index)
         samples = rng.integers(0, 2**depth, (height, width, CHANNELS[colour]), dtype=np.uint16)
@@ -66,7 +66,6 @@ def test_png(colour: int, depth: int, transparent: bool, interlaced: bool) -> No
                 chunks.append((b"tRNS", opacity.tobytes()))
                 alpha = np.pad(opacity, (0, 2**depth - len(opacity)), constant_values=255)[samples[:, :, 0]]
         else:
-            colours = samples[:, :, : CHANNELS[colour] & ~1 or 1] if colour != GREY else samples
             colours = samples[:, :, :3] if colour in {RGB, RGBA} else samples[:, :, :1]
             expected = eight(colours, depth)
             if colour in {GREY_ALPHA, RGBA}:
@@ -111,16 +110,16 @@ def test_tiff(samples: Array, channels: int, bits: int, order: str, planar: bool
     data = files.tiff(
         own, order=order, bits=bits, photometric=photometric, planar=planar, tile=tile, deflate=deflate, tags=tags
     )
-    try:
-        picture, notes = read(data)
-    except PictureError as error:
-        assert planar  # which Pillow reads for 8 bits a sample only
-        assert bits == 16
-        assert str(error)
+    if planar and bits == 16 and not deflate:
+        with pytest.raises(PictureError, match="separate planes"):
+            read(data)
         return
-    assert (picture.pixels == eight(own[:, :, :3], bits)).all()
+    picture, notes = read(data)
+    upper = planar and bits == 16 and channels > 1  # of these, Pillow has the upper bytes only
+    assert np.abs(picture.pixels.astype(int) - eight(own[:, :, :3], bits)).max() <= upper
     if channels == 4:
-        assert same_alpha(picture, eight(own[:, :, 3], bits))
+        assert picture.alpha is not None
+        assert np.abs(picture.alpha.astype(int) - eight(own[:, :, 3], bits)).max() <= upper
     assert len(notes) == (bits == 16)
 
 

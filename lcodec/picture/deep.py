@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from lcodec.errors import PictureError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL import Image
 
-__all__ = ["deep_samples", "is_deep", "rawmode_of", "reads_both_bytes", "to_8_bits"]
+__all__ = ["deep_samples", "is_deep", "rawmode_of", "reads_both_bytes", "tiff_tag", "to_8_bits"]
 
+_BITS, _PLANAR = 258, 284  # TIFF tags
 _BOTH_BYTES = {"LA;16B", "RGB;16B", "RGB;16L", "RGB;16N", "RGBA;16B", "RGBA;16L", "RGBA;16N"}
 
 
@@ -32,7 +35,14 @@ def rawmode_of(image: Image.Image) -> str:
 
 
 def is_deep(image: Image.Image, source: BinaryIO) -> bool:
-    """Say whether an opened, not yet loaded file has more than 8 bits a sample."""
+    """Say whether an opened, not yet loaded file has more than 8 bits a sample.
+
+    Raises PictureError for those that Pillow would read wrong.
+    """
+    if image.format == "TIFF" and tiff_tag(image, _PLANAR) == 2 and ";16" not in rawmode_of(image):
+        bits = tiff_tag(image, _BITS)
+        if isinstance(bits, tuple) and max(bits) > 8:  # Pillow takes them for samples of 8 bits, and shows noise
+            raise PictureError("samples of more than 8 bits in separate planes are read only where they are compressed")
     if ";16" in rawmode_of(image) or ";12" in rawmode_of(image) or image.mode.startswith("I"):
         return True
     if image.format == "PPM":  # the decoder's arguments are the mode and the largest sample
@@ -45,9 +55,14 @@ def is_deep(image: Image.Image, source: BinaryIO) -> bool:
     return False
 
 
-def reads_both_bytes(rawmode: str) -> bool:
-    """Say whether `deep_samples` reads files that Pillow unpacks like this."""
-    return rawmode in _BOTH_BYTES
+def reads_both_bytes(image: Image.Image, rawmode: str) -> bool:
+    """Say whether `deep_samples` reads this file; of separate planes Pillow has the upper bytes only."""
+    return rawmode in _BOTH_BYTES and not (image.format == "TIFF" and tiff_tag(image, _PLANAR) == 2)
+
+
+def tiff_tag(image: Image.Image, tag: int) -> object:
+    """Return a tag of an image that is a TIFF file; None where it has none."""
+    return image.tag_v2.get(tag)  # type: ignore[attr-defined]
 
 
 def deep_samples(

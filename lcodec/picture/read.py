@@ -95,7 +95,7 @@ def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_
     deep = is_deep(image, file)
     if deep and strict_depth:
         raise PictureError("more than 8 bits a sample (--depth round keeps 8)")
-    if reads_both_bytes(rawmode):
+    if reads_both_bytes(image, rawmode):
         words, opaque = deep_samples(image, file, rawmode, _open)
         key = opacity(words, image.info.get("transparency"))
         pixels, alpha = to_8_bits(words), key if opaque is None else to_8_bits(opaque)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.errors import PictureError
-from lcodec.picture.deep import to_8_bits
+from lcodec.picture.deep import tiff_tag, to_8_bits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,7 +18,6 @@ __all__ = ["opacity", "samples_of", "turned"]
 
 Samples = NDArray[np.uint8]
 
-_PHOTOMETRIC = 262  # TIFF tag
 #: Largest sample of a PNG's grey of few bits: Pillow spreads the samples over 0..255, but not the transparent one.
 _LARGEST = {"1": 1, "L;2": 3, "L;4": 15}
 
@@ -32,7 +31,7 @@ def samples_of(image: Image.Image, rawmode: str) -> tuple[Samples, Samples | Non
     mode, key = image.mode, image.info.get("transparency")
     if mode.startswith("I;16") or (mode == "I" and image.format in {"PNG", "PPM"}):
         deep = np.asarray(image).astype(np.uint32)
-        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0:  # type: ignore[attr-defined]  # white is 0
+        if image.format == "TIFF" and tiff_tag(image, 262) == 0:  # PhotometricInterpretation: white is 0
             deep = 65535 - deep  # which Pillow does for 8 bits only
         return to_8_bits(deep, 4095 if rawmode == "I;12" else 65535)[:, :, None], opacity(deep[:, :, None], key)
     if mode in {"I", "F", "LAB", "HSV"}:
@@ -48,7 +47,7 @@ def samples_of(image: Image.Image, rawmode: str) -> tuple[Samples, Samples | Non
     if not grey:
         return pixels, opacity(pixels, key)
     if isinstance(key, int):
-        key *= 255 // _LARGEST.get(rawmode, 255)
+        key = min(key * (255 // _LARGEST.get(rawmode, 255)), 255)  # of 1 bit, newer versions spread it
     return pixels[:, :, None], opacity(pixels[:, :, None], key)
 
 
