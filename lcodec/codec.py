@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.container import Header, pack, unpack
 from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, EntropyModel
 from lcodec.entropy.selftest import self_test
@@ -17,7 +18,7 @@ from lcodec.errors import DamagedError, LimitError, UsageError
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
 from lcodec.networks.ops import NumpyOps
 from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
-from lcodec.picture import Picture
+from lcodec.picture import METADATA, Picture
 from lcodec.tiling import map_tiles
 from lcodec.zoo import ENTROPY, Model, Zoo
 
@@ -110,7 +111,8 @@ def encode(
     height, width, channels = picture.pixels.shape
     engine = _Engine(device, backend, height * width)
     ops = engine.ops(model.encoder)
-    pixels = picture.pixels if channels == 3 else np.repeat(picture.pixels, 3, axis=2)
+    pixels = fill_hidden(picture.pixels, picture.alpha)
+    pixels = pixels if channels == 3 else np.repeat(pixels, 3, axis=2)
     padded = _pad(pixels, LATENT_STRIDE)
     gain = engine.place(_gain(model.encoder["gain.analysis"], level))
     entropy = engine.entropy(model)
@@ -131,7 +133,10 @@ def encode(
     map_tiles(hyper_analyse, padded_latents, hyper_latents, tile=TILE // HYPER_STRIDE, halo=HYPER_HALO)
     coded = entropy.encode(latents, hyper_latents, level)
     header = Header(width, height, channels == 1, level, model.entropy_id, model.synthesis_id, coded.check, {})
-    return pack(header, coded.hyper, coded.latents, {"icc": picture.icc} if picture.icc else {})
+    chunks = {name: content for name in METADATA if (content := getattr(picture, name))}
+    if picture.alpha is not None and picture.alpha.min() < 255:  # an opaque one says nothing
+        chunks["alpha"] = pack_alpha(picture.alpha)
+    return pack(header, coded.hyper, coded.latents, chunks)
 
 
 def decode(
@@ -178,4 +183,7 @@ def decode(
         return pixels.astype(np.uint8)
 
     map_tiles(synthesise, values, decoded, tile=TILE, halo=SYNTHESIS_HALO)
-    return Picture(decoded[: header.height, : header.width], container.chunks.get("icc"))
+    chunks = dict(container.chunks)
+    packed = chunks.pop("alpha", None)
+    alpha = None if packed is None else unpack_alpha(packed, header.height, header.width)
+    return Picture(decoded[: header.height, : header.width], alpha=alpha, **chunks)

@@ -9,17 +9,31 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import IO
 
 from lcodec.errors import DamagedError
 
-__all__ = ["CHUNKS", "MAGIC", "SIDE_MAX", "VERSION", "Container", "Header", "pack", "read_header", "unpack"]
+__all__ = [
+    "CHUNKS",
+    "MAGIC",
+    "SIDE_MAX",
+    "VERSION",
+    "Container",
+    "Header",
+    "pack",
+    "read_header",
+    "read_metadata",
+    "unpack",
+]
 
 MAGIC = b"\x8bLCD"
 VERSION = 1
 #: Largest width and height.
 SIDE_MAX = (1 << 24) - 1
 #: Types of optional chunks: name -> type.
-CHUNKS = {"icc": 1}
+CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
+#: Chunks that come compressed by means of their own (`lcodec.alpha`): all others are deflated here.
+_PACKED = {"alpha"}
 #: Largest optional chunk, decompressed.
 CHUNK_MAX = 1 << 24
 #: Most optional chunks in a file.
@@ -69,7 +83,7 @@ class Container:
     header: Header
     hyper: bytes
     latents: bytes
-    chunks: dict[str, bytes]  #: name -> content, decompressed; unknown types are left out
+    chunks: dict[str, bytes]  #: name -> content, decompressed but for alpha; unknown types are left out
 
 
 def _varint(value: int) -> bytes:
@@ -111,7 +125,9 @@ class _Reader:
 
 def pack(header: Header, hyper: bytes, latents: bytes, chunks: dict[str, bytes]) -> bytes:
     """Bytes of a file; the lengths in `header.sections` and `header.size` are not looked at."""
-    compressed = {CHUNKS[name]: zlib.compress(content, 9) for name, content in chunks.items()}
+    compressed = {
+        CHUNKS[name]: content if name in _PACKED else zlib.compress(content, 9) for name, content in chunks.items()
+    }
     flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed)
     parts = [
         MAGIC,
@@ -165,6 +181,21 @@ def read_header(data: bytes) -> Header:
     return Header(width, height, bool(flags & _GREY), quality, entropy_id, synthesis_id, check, sections, reader.at)
 
 
+def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, bytes]:
+    """ICC, EXIF and XMP of a file that begins at `start`, by name: nothing else is read, and no checksum verified.
+
+    Raises:
+        DamagedError: one of them is truncated or not decodable.
+    """
+    at, found = start + header.size, {}
+    for name, size in header.sections.items():
+        if name in CHUNKS and name not in _PACKED:
+            file.seek(at)
+            found[name] = _decompress(file.read(size))
+        at += size
+    return found
+
+
 def unpack(data: bytes) -> Container:
     """Take a whole file apart.
 
@@ -179,7 +210,7 @@ def unpack(data: bytes) -> Container:
     for name, size in header.sections.items():
         parts[name] = data[at : at + size]
         at += size
-    chunks = {name: _decompress(parts[name]) for name in CHUNKS if name in parts}
+    chunks = {name: body if name in _PACKED else _decompress(body) for name, body in parts.items() if name in CHUNKS}
     return Container(header, parts["hyper"], parts["latents"], chunks)
 
 

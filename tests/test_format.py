@@ -20,6 +20,8 @@ from tests.test_integer import Int64Ops
 
 FOLDER = Path(__file__).parent / "golden" / "v1"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+CHUNKS = json.loads((FOLDER.parent / "chunks" / "expected.json").read_text())
+TYPES = {1: "icc", 2: "exif", 3: "xmp", 4: "alpha"}
 TABLES = np.load(Path(__file__).parents[1] / "lcodec" / "entropy" / "tables.npy").astype(np.int64)
 #: P[t][k] of FORMAT.md, written out again.
 P = ("00110110", "11001001", "01100011", "10011100")
@@ -53,6 +55,41 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
     return value | data[at] << shift, at + 1
+
+
+def chunks(data: bytes) -> dict[int, bytes]:
+    """Content of the chunks by type; of alpha, the rows."""
+    width, at = varint(data, 6)
+    height, at = varint(data, at)
+    size_z, at = varint(data, at + 18)
+    size_y, at = varint(data, at)
+    count, at = varint(data, at) if data[5] & 2 else (0, at)
+    table = []
+    for _ in range(count):
+        kind = data[at]
+        size, at = varint(data, at + 1)
+        table.append((kind, size))
+    at += size_z + size_y
+    found = {}
+    for kind, size in table:
+        body = data[at : at + size]
+        at += size
+        found[kind] = zlib.decompress(body) if kind < 4 else rows_of(body, height, width)
+    assert at == len(data) - 4
+    return found
+
+
+def rows_of(body: bytes, height: int, width: int) -> bytes:
+    values = bytearray(zlib.decompress(body[1:]))
+    assert len(values) == height * width
+    if body[0] & 1:
+        for place in range(len(values)):
+            if place % width:
+                values[place] = (values[place] + values[place - 1]) % 256
+    if body[0] & 2:
+        for place in range(width, len(values)):
+            values[place] = (values[place] + values[place - width]) % 256
+    return bytes(values)
 
 
 def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, bool]:
@@ -112,3 +149,13 @@ def test_the_page_suffices(name: str) -> None:
     values, right = decode((FOLDER / name).read_bytes(), load_file(FOLDER / "golden.safetensors"))
     assert right
     assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[name]["symbols"]
+
+
+@pytest.mark.parametrize("name", CHUNKS)
+def test_the_page_suffices_for_chunks(name: str) -> None:
+    data = (FOLDER.parent / "chunks" / name).read_bytes()
+    values, right = decode(data, load_file(FOLDER / "golden.safetensors"))
+    assert right
+    digests = {TYPES[kind]: hashlib.sha256(content).hexdigest() for kind, content in chunks(data).items()}
+    digests["symbols"] = hashlib.sha256(values.astype("<i4").tobytes()).hexdigest()
+    assert digests == CHUNKS[name]

@@ -12,14 +12,16 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 #: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
 ALLOWED = {
     "cli": {"compare", "training", "codec", "zoo", "picture", "container"},
+    "pillow_plugin": {"codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "zoo", "metrics"},
-    "codec": {"picture", "tiling", "zoo", "networks", "entropy", "container"},
+    "codec": {"picture", "alpha", "tiling", "zoo", "networks", "entropy", "container"},
     "zoo": {"networks", "entropy"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks
     "networks": set(),
     "metrics": set(),
     "tiling": set(),
+    "alpha": set(),
     "picture": set(),
     "container": set(),
     "errors": set(),
@@ -33,6 +35,9 @@ OUTSIDE = {
     "zoo": set(),
     "entropy": {"numpy", "constriction"},
     "codec": {"numpy"},
+    "alpha": {"numpy"},
+    "picture": {"numpy"},
+    "pillow_plugin": {"numpy", "PIL"},
     "metrics": {"numpy"},
 }
 STANDARD = {"__future__"} | set(__import__("sys").stdlib_module_names)

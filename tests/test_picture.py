@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, features
 
-from lcodec.errors import LimitError, PictureError
-from lcodec.picture import WRITES, Picture, read_picture, write_picture
+from lcodec.errors import LimitError, PictureError, UsageError
+from lcodec.picture import WRITES, Picture, parse_colour, read_picture, write_picture
 
 PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 MANY = 1 << 28
@@ -175,31 +175,69 @@ def test_opaque_alpha_is_dropped(photo: Image.Image, mode: str, channels: int) -
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_refused(photo: Image.Image, form: str, mode: str) -> None:
+def test_transparency_is_kept(photo: Image.Image, form: str, mode: str) -> None:
     image = photo.convert(mode)
     image.putpixel((3, 5), (0, 0, 0, 254) if mode == "RGBA" else (0, 254))
-    with pytest.raises(PictureError, match="transparent"):
-        read(save(image, form, **({"lossless": True} if form == "WEBP" else {})))
+    picture = read(save(image, form, **({"lossless": True} if form == "WEBP" else {})))
+    assert picture.alpha is not None
+    assert picture.alpha[5, 3] == 254
+    assert (picture.alpha == 255).sum() == 1199
+    expected = np.asarray(image.convert("RGBA"))[:, :, : picture.pixels.shape[2]]
+    assert (picture.pixels == expected).all()
+    assert picture.grey == (mode == "LA" and form != "WEBP")  # WebP has no grey
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF"])
 def test_transparent_entry_of_a_palette(photo: Image.Image, form: str) -> None:
     palette = photo.quantize(16)
-    used = palette.getpixel((0, 0))
-    with pytest.raises(PictureError, match="transparent"):
-        read(save(palette, form, transparency=used))
+    used: Any = palette.getpixel((0, 0))
+    picture = read(save(palette, form, transparency=used))
+    assert picture.alpha is not None
+    assert (picture.alpha == np.where(np.asarray(palette) == used, 0, 255)).all()
     unused = save(palette, form, transparency=255) if form == "GIF" else save(palette, form, transparency=b"\xff" * 16)
     assert (read(unused).pixels == np.asarray(palette.convert("RGB"))).all()
+    assert read(unused).alpha is None
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "1"])
 def test_transparent_colour(photo: Image.Image, mode: str) -> None:
     image = photo.convert(mode)
     used: Any = image.getpixel((0, 0))
-    with pytest.raises(PictureError, match="transparent"):
-        read(save(image, "PNG", transparency=used))
+    picture = read(save(image, "PNG", transparency=used))
+    same = (np.asarray(image).reshape(30, 40, -1) == used).all(axis=2)
+    assert picture.alpha is not None
+    assert (picture.alpha == np.where(same, 0, 255)).all()
     if mode == "RGB":
-        assert (read(save(image, "PNG", transparency=(1, 254, 1))).pixels == np.asarray(photo)).all()
+        assert read(save(image, "PNG", transparency=(1, 254, 1))).alpha is None
+
+
+def test_alpha_is_dropped_or_flattened_where_that_is_asked_for(photo: Image.Image) -> None:
+    image = photo.convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(photo.size))
+    data = save(image)
+    dropped = read_picture(io.BytesIO(data), max_pixels=MANY, alpha="drop")
+    assert dropped.alpha is None
+    assert (dropped.pixels == np.asarray(photo)).all()
+    for background in ((255, 255, 255), (10, 200, 30)):
+        flat = read_picture(io.BytesIO(data), max_pixels=MANY, alpha="flatten", background=background)
+        expected = Image.alpha_composite(Image.new("RGBA", photo.size, (*background, 255)), image).convert("RGB")
+        assert flat.alpha is None
+        assert np.abs(flat.pixels.astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_grey_flattened_on_a_colour_becomes_rgb() -> None:
+    picture = Picture(np.full((2, 2, 1), 100, np.uint8), GREY_PROFILE, alpha=np.full((2, 2), 51, np.uint8))
+    assert picture.flattened((255, 255, 255)).pixels[0, 0].tolist() == [224]
+    assert picture.flattened((255, 255, 255)).icc == GREY_PROFILE
+    coloured = picture.flattened((255, 0, 50))
+    assert (coloured.pixels[0, 0].tolist(), coloured.icc, coloured.alpha) == ([224, 20, 60], None, None)
+
+
+@pytest.mark.parametrize("text", ["red", "#ff0000", "#f00", "rgb(255, 0, 0)"])
+def test_colours(text: str) -> None:
+    assert parse_colour(text) == (255, 0, 0)
+    with pytest.raises(UsageError, match="no colour"):
+        parse_colour(text + "x")
 
 
 # -------------------------------------------------------------------------------------------------------- orientation
@@ -249,17 +287,21 @@ def test_16_bit_png_with_alpha(deep: Array, channels: int) -> None:
     samples[:, :, -1] = 65535
     picture = read(deep_png(samples))
     assert (picture.pixels == rounded(samples[:, :, :-1])).all()
-    samples[2, 3, -1] = 40000
-    with pytest.raises(PictureError, match="transparent"):
-        read(deep_png(samples))
+    assert picture.alpha is None
+    samples[:, :, -1] = deep[:, :, 0]
+    alpha = read(deep_png(samples)).alpha
+    assert alpha is not None
+    assert (alpha == rounded(samples[:, :, -1])).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_16_bit_png_with_a_transparent_colour(deep: Array, channels: int) -> None:
     samples = deep[:, :, :channels]
     used = samples[4, 4].astype(">u2")
-    with pytest.raises(PictureError, match="transparent"):
-        read(deep_png(samples, (b"tRNS", used.tobytes())))
+    alpha = read(deep_png(samples, (b"tRNS", used.tobytes()))).alpha
+    assert alpha is not None
+    assert np.argwhere(alpha != 255).tolist() == [[4, 4]]
+    assert alpha[4, 4] == 0
     assert (read(deep_png(samples, (b"tRNS", (used ^ 1).tobytes()))).pixels == rounded(samples)).all()
 
 
@@ -436,7 +478,7 @@ def test_write(photo: Image.Image, form: str, channels: int) -> None:
     pixels = np.asarray(photo)[:, :, :channels]
     out = io.BytesIO()
     write_picture(Picture(pixels), out, form)
-    back = read(out.getvalue()).pixels
+    back = np.load(io.BytesIO(out.getvalue())) if form == "npy" else read(out.getvalue()).pixels
     difference = np.abs(back.astype(int) - pixels)
     assert difference.max() == 0 if form != "jpg" else difference.mean() < 3
     assert back.shape == pixels.shape or form == "webp"

@@ -27,6 +27,7 @@ class Report:
     model: str
     output_bytes: int
     seconds: float
+    notes: Sequence[str] = ()  #: what was not kept as it was
 
     def line(self, job: Job) -> str:
         """One line for people."""
@@ -52,6 +53,7 @@ class Report:
             "model": self.model,
             "output_bytes": self.output_bytes,
             "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
         }
 
 
@@ -83,6 +85,8 @@ def tell(job: Job, report: Report, *, quiet: bool, as_json: bool, json_err: bool
     if as_json:
         print_json(report.record(job), err=json_err)
     elif not quiet:
+        for note in report.notes:
+            click.echo(f"lcodec: {job.source_name}: note: {note}", err=True)
         click.echo(report.line(job), err=True)
 
 

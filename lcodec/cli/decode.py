@@ -38,6 +38,7 @@ of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
     type=click.Choice(options.FORMATS),
     help="Format of the output.  [default: as -o's suffix says, else png]",
 )
+@options.background
 @options.run_options("decode")
 def decode(
     *,
@@ -46,6 +47,7 @@ def decode(
     folder: Path | None,
     force: bool,
     format_wanted: str | None,
+    background: str,
     device: Device,
     max_pixels: int,
     quiet: bool,
@@ -54,17 +56,19 @@ def decode(
     """Decode .lcdc files to pictures.
 
     photo.lcdc becomes photo.png beside it. With - the file is read from standard input, and the picture written to
-    standard output. PNG, WebP, TIFF, PPM and BMP are lossless; jpg is quality 95, 4:4:4.
+    standard output. PNG, WebP, TIFF, PPM, BMP and npy (a NumPy array of 8-bit samples, alpha last) are lossless; jpg is
+    quality 95, 4:4:4. PNG, WebP, TIFF and npy keep transparency, the others get --background behind it. PNG, JPEG, WebP
+    and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
     form = format_wanted or files.picture_format(output)
     jobs = files.plan(inputs, output, folder, lambda source: files.picture_name(source, form))
 
     from lcodec import codec
     from lcodec.container import read_header
-    from lcodec.picture import write_picture
+    from lcodec.picture import parse_colour, write_picture
     from lcodec.zoo import Zoo
 
-    zoo = Zoo()
+    zoo, colour = Zoo(), parse_colour(background)
     files.make_folder(folder)
     json_err = jobs[0].target is None
 
@@ -74,11 +78,12 @@ def decode(
         data = files.read_coded(job)
         picture = codec.decode(data, zoo, device=device, max_pixels=max_pixels)
         written = BytesIO()
-        write_picture(picture, written, form)
+        notes: list[str] = []
+        write_picture(picture, written, form, background=colour, note=notes.append)
         files.write(job, written.getbuffer(), force=force)
         header = read_header(data)
         name = batch.model_name(zoo, header) or header.entropy_id.hex()
-        report = batch.Report(header, name, written.tell(), time.perf_counter() - start)
+        report = batch.Report(header, name, written.tell(), time.perf_counter() - start, notes)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
 
     return batch.run(jobs, work, as_json=as_json, json_err=json_err)

@@ -14,6 +14,7 @@ from lcodec.zoo import DEFAULT, Zoo
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
+    from lcodec.picture.read import Alpha
 
 __all__ = ["encode"]
 
@@ -25,9 +26,10 @@ Examples:
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
-Read are PNG, JPEG, WebP, TIFF, GIF (first frame), BMP, PPM, PGM and AVIF. Grey
-stays grey; palettes and CMYK become RGB, 16 bits become 8, the EXIF orientation
-is applied, the colour profile kept. A transparent picture is refused.
+Read are PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF; of several frames
+or pages, the first. Grey stays grey, transparency is kept without loss; palettes
+and CMYK become RGB, 16 bits become 8, the EXIF orientation is applied. Notes on
+standard error say what was not kept.
 'lcodec --help' lists the exit codes.
 """
 
@@ -46,6 +48,22 @@ is applied, the colour profile kept. A transparent picture is refused.
     help="Model, by name ('lcodec models') or file.",
 )
 @options.quality
+@click.option(
+    "--alpha",
+    type=click.Choice(["keep", "drop", "flatten"]),
+    default="keep",
+    show_default=True,
+    help="Transparency: keep it, drop it, or flatten it on --background.",
+)
+@options.background
+@options.metadata
+@click.option(
+    "--depth",
+    type=click.Choice(["round", "strict"]),
+    default="round",
+    show_default=True,
+    help="More than 8 bits a sample: round them to 8, or refuse them.",
+)
 @options.run_options("encode")
 def encode(
     *,
@@ -55,6 +73,10 @@ def encode(
     force: bool,
     model_wanted: str,
     quality: float,
+    alpha: Alpha,
+    background: str,
+    metadata: tuple[str, ...],
+    depth: str,
     device: Device,
     max_pixels: int,
     quiet: bool,
@@ -72,8 +94,9 @@ def encode(
 
     from lcodec import codec
     from lcodec.container import read_header
-    from lcodec.picture import read_picture
+    from lcodec.picture import WHITE, parse_colour, read_picture
 
+    colour = parse_colour(background) if alpha == "flatten" else WHITE
     model = Zoo().load(model_wanted)
     files.make_folder(folder)
     json_err = jobs[0].target is None
@@ -81,10 +104,19 @@ def encode(
     def work(job: files.Job) -> None:
         start = time.perf_counter()
         files.refuse_target(job, force=force)
-        picture = read_picture(files.open_source(job), max_pixels=max_pixels)
+        notes: list[str] = []
+        picture = read_picture(
+            files.open_source(job),
+            max_pixels=max_pixels,
+            alpha=alpha,
+            background=colour,
+            metadata=metadata,
+            strict_depth=depth == "strict",
+            note=notes.append,
+        )
         data = codec.encode(picture, model, quality, device=device)
         files.write(job, data, force=force)
-        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start)
+        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, notes)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
 
     return batch.run(jobs, work, as_json=as_json, json_err=json_err)

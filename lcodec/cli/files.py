@@ -58,6 +58,7 @@ _FORMATS = {
     ".pgm": "ppm",
     ".pnm": "ppm",
     ".bmp": "bmp",
+    ".npy": "npy",
 }
 
 #: Suffixes that an output name loses. Any other may be part of the name ("holiday 2026.08").

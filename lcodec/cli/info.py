@@ -70,7 +70,7 @@ def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -
 
 def _text(record: dict[str, Any]) -> str:
     total = record["bytes"]
-    colours = "grey" if record["grey"] else "colour"
+    colours = ("grey" if record["grey"] else "colour") + (" with alpha" if "alpha" in record["sections"] else "")
     lines = [
         f"{record['input']}: {record['width']}x{record['height']} {colours}",
         f"  quality   {record['quality']:g}",

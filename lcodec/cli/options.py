@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "Size", "as_json", "inputs", "quality", "run_options", "write_options"]
+__all__ = ["FORMATS", "Size", "as_json", "background", "inputs", "metadata", "quality", "run_options", "write_options"]
 
 #: Formats that `decode` writes.
-FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp")
+FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp", "npy")
+
+#: `lcodec.picture.METADATA`, which is not imported for it.
+_METADATA = ("icc", "exif", "xmp")
 
 #: Pixels; `lcodec.codec.MAX_PIXELS`, which is not imported for it.
 _MAX_PIXELS = 1 << 28
@@ -55,6 +58,14 @@ def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
+def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    words = {"all": _METADATA, "none": ()}.get(value, tuple(value.split(",")))
+    for word in words:
+        if word not in _METADATA:
+            raise click.BadParameter(f"{word!r} is none of {', '.join(_METADATA)}, nor all or none.")
+    return words
+
+
 #: The files to process.
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=str))
 
@@ -69,6 +80,21 @@ quality = click.option(
     callback=_finite,
     envvar=["LCODEC_ENCODE_QUALITY", "LCODEC_QUALITY"],
     help="0 (smallest) to 100 (best).",
+)
+
+#: --metadata, as a tuple of names.
+metadata = click.option(
+    "--metadata",
+    default="all",
+    show_default=True,
+    metavar="LIST",
+    callback=_named,
+    help="What to keep: all, none, or some of icc,exif,xmp.",
+)
+
+#: --background, for transparent pictures.
+background = click.option(
+    "--background", default="white", show_default=True, metavar="COLOUR", help="Colour behind a flattened picture."
 )
 
 #: --json.

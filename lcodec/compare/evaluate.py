@@ -183,8 +183,8 @@ def _measure(task: Task) -> Result:
 
 @lru_cache(maxsize=2)  # tasks come picture by picture
 def read(photo: Photo) -> Picture:
-    """Read a picture's samples; its colour profile is left out of every codec's files."""
-    return Picture(read_picture(photo.path, max_pixels=max(MAX_PIXELS, photo.pixels)).pixels)
+    """Read a picture's samples; metadata are left out of every codec's files, and alpha is flattened on white."""
+    return read_picture(photo.path, max_pixels=max(MAX_PIXELS, photo.pixels), alpha="flatten", metadata=())
 
 
 def code_once(codec: Codec, original: Picture, setting: float) -> tuple[int, Picture, float, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +50,20 @@ def find_photos(
     photos: dict[str, Photo] = {}
     left_out: list[LeftOut] = []
     for name, path, named in _files(inputs, not_in):
+        notes: list[str] = []
         try:
-            picture = read_picture(path, max_pixels=max_pixels)
+            picture = read_picture(path, max_pixels=max_pixels, metadata=(), note=notes.append)
         except LcodecError as error:
             left_out.append(LeftOut(name, str(error), named))
             continue
+        if picture.alpha is not None:  # not every codec keeps it
+            notes.append("transparent, flattened on white")
+            picture = picture.flattened()
         digest = hashlib.sha256(repr(picture.pixels.shape).encode() + picture.pixels.tobytes()).hexdigest()[:16]
         if digest in photos:
             left_out.append(LeftOut(name, f"the same picture as {photos[digest].name}", named=False))
             continue
-        photos[digest] = Photo(name, path, digest, picture.width, picture.height, _note(path))
+        photos[digest] = Photo(name, path, digest, picture.width, picture.height, ", ".join(notes) or None)
     return list(photos.values()), left_out
 
 
@@ -80,20 +83,3 @@ def _files(inputs: Sequence[str], not_in: Path | None) -> Iterator[tuple[str, Pa
                 continue
             if path.is_file() and not any(part.startswith(".") for part in inside.parts):
                 yield str(inside), path, False
-
-
-def _note(path: Path) -> str | None:
-    """Say what of a readable file `read_picture` does not use."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1:
-                return f"the first of {frames} frames"
-            if image.mode == "CMYK":
-                return "CMYK, converted to RGB"
-            if image.mode.startswith("I") or ";16" in str(getattr(image, "tile", "")):
-                return "16 bits a sample, rounded to 8"
-    return None

@@ -101,6 +101,7 @@ def test_json(run: Run, photo: Path) -> None:
         "quality": 50,
         "model": "mse",
         "output_bytes": size,
+        "notes": [],
     }
 
 

@@ -1,0 +1,92 @@
+"""Transparency: the alpha channel without loss, and cheap colours where nobody sees them.
+
+Alpha is stored as differences between neighbours, deflated: RESULTS
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcodec.errors import DamagedError
+
+__all__ = ["fill_hidden", "pack_alpha", "unpack_alpha"]
+
+Samples = NDArray[np.uint8]
+
+#: Predictors, as bits: differences along rows, and from row to row.
+_ALONG, _DOWN = 1, 2
+
+
+def pack_alpha(alpha: Samples) -> bytes:
+    """Pack an alpha channel (H, W): the byte of the predictor that does best, then a zlib stream of the differences."""
+    best = min(range(4), key=lambda predictor: len(zlib.compress(_differences(alpha, predictor), 1)))
+    return bytes((best,)) + zlib.compress(_differences(alpha, best), 9)
+
+
+def unpack_alpha(body: bytes, height: int, width: int) -> Samples:
+    """Mirror of `pack_alpha`: (height, width). Raises DamagedError, before it takes more memory than that needs."""
+    size = height * width
+    predictor = body[0] if body else -1
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(body[1:], size + 1)
+    except zlib.error as error:
+        raise DamagedError("damaged: the alpha channel is not decodable") from error
+    if predictor not in range(4) or len(content) != size or not stream.eof or stream.unused_data:
+        raise DamagedError("damaged: the alpha channel is not of the picture's size")
+    alpha = np.frombuffer(content, np.uint8).reshape(height, width).copy()
+    if predictor & _ALONG:
+        np.cumsum(alpha, axis=1, dtype=np.uint8, out=alpha)  # modulo 256
+    if predictor & _DOWN:
+        np.cumsum(alpha, axis=0, dtype=np.uint8, out=alpha)
+    return alpha
+
+
+def _differences(alpha: Samples, predictor: int) -> bytes:
+    """Differences modulo 256 from the neighbours that `predictor` names; outside the picture is 0."""
+    if predictor & _ALONG:
+        alpha = np.diff(alpha, axis=1, prepend=np.uint8(0))
+    if predictor & _DOWN:
+        alpha = np.diff(alpha, axis=0, prepend=np.uint8(0))
+    return alpha.tobytes()
+
+
+def fill_hidden(pixels: Samples, alpha: Samples | None) -> Samples:
+    """Let the colours of the visible pixels run smoothly into those where alpha is 0, which cost few bits then.
+
+    pixels: (H, W, C). Visible pixels are not touched. Where there are none, all becomes mid-grey.
+    """
+    if alpha is None or alpha.all():
+        return pixels
+    visible = alpha != 0
+    if not visible.any():
+        return np.full_like(pixels, 128)
+    return _filled(pixels, visible)
+
+
+def _filled(pixels: Samples, known: NDArray[np.bool_]) -> Samples:
+    """Push-pull: unknown pixels get the mean of the known ones around them, of ever larger surroundings."""
+    if known.all():
+        return pixels
+    height, width = known.shape
+    small_sum = np.zeros(((height + 1) // 2, (width + 1) // 2, pixels.shape[2]), np.uint16)
+    count = np.zeros(small_sum.shape[:2], np.uint8)
+    for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        part, weight = pixels[corner[0] :: 2, corner[1] :: 2], known[corner[0] :: 2, corner[1] :: 2]
+        small_sum[: part.shape[0], : part.shape[1]] += part * weight[:, :, None]
+        count[: part.shape[0], : part.shape[1]] += weight
+    small = (small_sum // np.maximum(count, 1)[:, :, None]).astype(np.uint8)
+    large = _filled(small, count > 0).repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return np.where(known[:, :, None], pixels, _smoothed(large))
+
+
+def _smoothed(pixels: Samples) -> Samples:
+    """Mean of 2x2 neighbours of neighbours, (1 2 1) in both directions: hides the steps of the doubling."""
+    for axis in (0, 1):
+        wide = np.pad(pixels, [(1, 1) if axis == at else (0, 0) for at in range(3)], mode="edge").astype(np.uint16)
+        before, after = np.take(wide, range(pixels.shape[axis]), axis), np.take(wide, range(2, wide.shape[axis]), axis)
+        pixels = ((before + 2 * pixels.astype(np.uint16) + after + 2) // 4).astype(np.uint8)
+    return pixels

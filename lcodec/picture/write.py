@@ -1,0 +1,115 @@
+"""A `Picture` to a picture file: PNG, JPEG, WebP, TIFF, PPM, BMP, or NumPy's npy."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from lcodec.errors import PictureError
+from lcodec.picture.metadata import EXIF_PREFIX, descriptive
+from lcodec.picture.picture import METADATA, WHITE, Picture
+from lcodec.picture.read import Note, ignore
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["WRITES", "to_image", "write_picture"]
+
+#: The formats written: Pillow's name and options. Measured on 768x512 photos, one core: PNG level 3 takes 47 ms for
+#: 675 kB (level 6: 133 ms, 678 kB), lossless WebP with method 1 47 ms for 617 kB (its defaults: 186 ms, 592 kB).
+WRITES: dict[str, tuple[str, dict[str, Any]]] = {
+    "png": ("PNG", {"compress_level": 3}),
+    "jpg": ("JPEG", {"quality": 95, "subsampling": 0, "optimize": True}),
+    "webp": ("WEBP", {"lossless": True, "method": 1, "quality": 20, "exact": True}),
+    "tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    "ppm": ("PPM", {}),
+    "bmp": ("BMP", {}),
+    "npy": ("", {}),  # an array of samples (height, width, channels), alpha last; not through Pillow
+}
+_KEEPS_METADATA = {"png", "jpg", "webp", "tiff"}
+_KEEPS_ALPHA = {"png", "webp", "tiff", "npy"}
+
+_PREDICTOR, _XMP = 317, 700  # TIFF tags
+#: Bytes of EXIF or XMP in a JPEG file: one marker of 65,535 holds either, with its prefix.
+_JPEG_METADATA_MAX = 65_500
+
+
+def write_picture(
+    picture: Picture,
+    target: BinaryIO,
+    format: str,  # noqa: A002
+    *,
+    background: tuple[int, int, int] = WHITE,
+    note: Note = ignore,
+) -> None:
+    """Write a picture to `target`, which need not be seekable, in one of the formats of `WRITES`.
+
+    What the format cannot hold is noted: transparency is flattened on the background, metadata are left out. Raises
+    PictureError where it cannot hold a picture of this size.
+    """
+    if format not in WRITES:
+        raise PictureError(f"cannot write the format {format!r} (one of {', '.join(WRITES)})")
+    if picture.alpha is not None and format not in _KEEPS_ALPHA:
+        red, green, blue = background
+        note(f"{format} keeps no transparency: flattened on rgb({red},{green},{blue})")
+        picture = picture.flattened(background)
+    found = {name: content for name in METADATA if (content := getattr(picture, name))}
+    if format not in _KEEPS_METADATA:
+        kept: dict[str, bytes] = {}
+    elif format == "jpg":
+        kept = {name: body for name, body in found.items() if name == "icc" or len(body) <= _JPEG_METADATA_MAX}
+    else:
+        kept = found
+    if left_out := [name.upper() for name in found if name not in kept]:
+        note(f"{format} cannot hold it, left out: {', '.join(left_out)}")
+    data = BytesIO()
+    if format == "npy":
+        planes = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha[:, :, None]]
+        np.save(data, np.concatenate(planes, axis=2), allow_pickle=False)
+    else:
+        name, options = WRITES[format]
+        try:
+            to_image(picture).save(data, name, **options, **_metadata_options(format, kept))
+        except (OSError, ValueError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
+            size = f"{picture.width}x{picture.height}"
+            raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
+    target.write(data.getbuffer())
+
+
+def to_image(picture: Picture) -> Image.Image:
+    """Return Pillow's image of the samples: mode L, LA, RGB or RGBA."""
+    from PIL import Image
+
+    image = Image.fromarray(picture.pixels[:, :, 0] if picture.grey else picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    return image
+
+
+def _metadata_options(format: str, kept: dict[str, bytes]) -> dict[str, Any]:  # noqa: A002
+    """Options of Pillow's encoders: each takes metadata in its own way."""
+    options: dict[str, Any] = {"icc_profile": kept["icc"]} if "icc" in kept else {}
+    exif, xmp = kept.get("exif"), kept.get("xmp")
+    if format == "tiff":
+        from PIL import Image
+
+        tags = Image.Exif()
+        if exif is not None:
+            tags.load(EXIF_PREFIX + exif)
+            tags = descriptive(tags)
+        tags[_PREDICTOR] = 2  # horizontal differences
+        if xmp is not None:
+            tags[_XMP] = xmp
+        return options | {"exif": tags}
+    if exif is not None:
+        options["exif"] = EXIF_PREFIX + exif
+    if xmp is not None and format == "png":
+        from PIL import PngImagePlugin
+
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    elif xmp is not None:
+        options["xmp"] = xmp
+    return options
