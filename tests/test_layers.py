@@ -11,9 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 
 #: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
 ALLOWED = {
-    "cli": {"compare", "training", "codec", "zoo", "picture", "container"},
+    "cli": {"compare", "training", "rate", "codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "zoo", "metrics"},
+    "rate": {"codec", "entropy", "metrics", "picture", "zoo"},
     "codec": {"picture", "tiling", "zoo", "networks", "entropy", "container"},
     "zoo": {"networks", "entropy"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks

@@ -22,6 +22,8 @@ Examples:
   lcodec encode photo.jpg                       writes photo.lcdc
   lcodec encode -q 30 photo.jpg -o small.lcdc
   lcodec encode -O coded *.png                  writes coded/*.lcdc
+  lcodec encode --max-size 40k photo.jpg        the best that fits
+  lcodec encode --min-psnr 36 photo.jpg         the smallest that is good enough
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
@@ -46,6 +48,7 @@ is applied, the colour profile kept. A transparent picture is refused.
     help="Model, by name ('lcodec models') or file.",
 )
 @options.quality
+@options.targets
 @options.run_options("encode")
 def encode(
     *,
@@ -59,6 +62,7 @@ def encode(
     max_pixels: int,
     quiet: bool,
     as_json: bool,
+    **_targets: float | None,
 ) -> int:
     """Encode pictures to .lcdc files.
 
@@ -68,13 +72,16 @@ def encode(
     for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
         if item.lower().endswith(files.SUFFIX):
             raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
+    wanted = options.target()
     jobs = files.plan(inputs, output, folder, files.coded_name)
 
-    from lcodec import codec
+    from lcodec import codec, rate
     from lcodec.container import read_header
     from lcodec.picture import read_picture
 
-    model = Zoo().load(model_wanted)
+    zoo = Zoo()
+    model = zoo.load(model_wanted)
+    target = rate.Target(*wanted) if wanted else None
     files.make_folder(folder)
     json_err = jobs[0].target is None
 
@@ -82,9 +89,10 @@ def encode(
         start = time.perf_counter()
         files.refuse_target(job, force=force)
         picture = read_picture(files.open_source(job), max_pixels=max_pixels)
-        data = codec.encode(picture, model, quality, device=device)
+        found = rate.encode_to(picture, model, target, zoo=zoo, device=device) if target else None
+        data = found.data if found else codec.encode(picture, model, quality, device=device)
         files.write(job, data, force=force)
-        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start)
+        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, found)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
 
     return batch.run(jobs, work, as_json=as_json, json_err=json_err)
