@@ -171,16 +171,19 @@ class Zoo:
                 return self._open(entry)
         path = Path(name)
         if path.suffix == ".safetensors" or path.exists():
-            return load_model(path)
+            return self._loaded.setdefault(path, load_model(path))
         known = ", ".join(entry.name for entry in self.entries()) or "none"
         raise ModelError(f"no model named {name!r} (known: {known})")
 
     def find(self, entropy_id: bytes, synthesis_id: bytes) -> Model:
-        """Load the model that a stream names.
+        """Load the model that a stream names; one that was loaded by its path counts as at hand.
 
         Raises:
             ModelError: it is not at hand, or its file is not the one that the index describes.
         """
+        for model in self._loaded.values():
+            if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
+                return model
         for entry in self._all():
             if (entry.entropy_id, entry.synthesis_id) == (entropy_id.hex(), synthesis_id.hex()):
                 return self._open(entry)

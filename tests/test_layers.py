@@ -11,10 +11,11 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 
 #: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
 ALLOWED = {
-    "cli": {"compare", "training", "codec", "zoo", "picture", "container"},
+    "cli": {"compare", "training", "rate", "codec", "zoo", "picture", "container"},
     "pillow_plugin": {"codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "zoo", "metrics"},
+    "rate": {"codec", "entropy", "metrics", "picture", "zoo"},
     "codec": {"picture", "alpha", "tiling", "zoo", "networks", "entropy", "container"},
     "zoo": {"networks", "entropy"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks

@@ -23,6 +23,8 @@ Examples:
   lcodec encode photo.jpg                       writes photo.lcdc
   lcodec encode -q 30 photo.jpg -o small.lcdc
   lcodec encode -O coded *.png                  writes coded/*.lcdc
+  lcodec encode --max-size 40k photo.jpg        the best that fits
+  lcodec encode --min-psnr 36 photo.jpg         the smallest that is good enough
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
@@ -48,6 +50,7 @@ standard error say what was not kept.
     help="Model, by name ('lcodec models') or file.",
 )
 @options.quality
+@options.targets
 @click.option(
     "--alpha",
     type=click.Choice(["keep", "drop", "flatten"]),
@@ -81,6 +84,7 @@ def encode(
     max_pixels: int,
     quiet: bool,
     as_json: bool,
+    **_targets: float | None,
 ) -> int:
     """Encode pictures to .lcdc files.
 
@@ -90,14 +94,17 @@ def encode(
     for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
         if item.lower().endswith(files.SUFFIX):
             raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
+    wanted = options.target()
     jobs = files.plan(inputs, output, folder, files.coded_name)
 
-    from lcodec import codec
+    from lcodec import codec, rate
     from lcodec.container import read_header
     from lcodec.picture import WHITE, parse_colour, read_picture
 
     colour = parse_colour(background) if alpha == "flatten" else WHITE
-    model = Zoo().load(model_wanted)
+    zoo = Zoo()
+    model = zoo.load(model_wanted)
+    target = rate.Target(*wanted) if wanted else None
     files.make_folder(folder)
     json_err = jobs[0].target is None
 
@@ -114,9 +121,10 @@ def encode(
             strict_depth=depth == "strict",
             note=notes.append,
         )
-        data = codec.encode(picture, model, quality, device=device)
+        found = rate.encode_to(picture, model, target, zoo=zoo, device=device) if target else None
+        data = found.data if found else codec.encode(picture, model, quality, device=device)
         files.write(job, data, force=force)
-        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, notes)
+        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, notes, found)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
 
     return batch.run(jobs, work, as_json=as_json, json_err=json_err)

@@ -5,12 +5,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "Size", "as_json", "background", "inputs", "metadata", "quality", "run_options", "write_options"]
+from lcodec.errors import UsageError
+
+if TYPE_CHECKING:
+    from lcodec.rate import Name
+
+    _Bytes = click.ParamType[int]
+else:
+    _Bytes = click.ParamType  # not generic in older versions
+
+__all__ = [
+    "FORMATS",
+    "Size",
+    "as_json",
+    "background",
+    "inputs",
+    "metadata",
+    "quality",
+    "run_options",
+    "target",
+    "targets",
+    "write_options",
+]
 
 #: Formats that `decode` writes.
 FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp", "npy")
@@ -33,28 +55,27 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-#: Suffixes of sizes, and their powers of 1000 (of 1024 with an i).
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic only in click's latest
-    """A number of bytes: 4096, 40k (or 40kB) of 1000, 40KiB of 1024, 1.5M, 2GiB."""
+class Size(_Bytes):
+    """A number of bytes: 40000, 40k, 40kB, 40KiB, 1.5M."""
 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", value.strip().lower())
-        if match is None or (match[3] and not match[2]):
-            self.fail(f"{value!r} is no size; sizes are like 40000, 40k, 40KiB, 1.5M.", param, ctx)
-        unit: int = (1024 if match[3] else 1000) ** _POWERS[match[2]]
-        return round(float(match[1]) * unit)
+        found = re.fullmatch(r"(\d+\.?\d*|\.\d+) *(?:([kmg])(i?))?b?", value.strip().lower())
+        size = 0
+        if found:
+            number, prefix, binary = found.groups()
+            size = int(Decimal(number) * (1024 if binary else 1000) ** " kmg".index(prefix or " "))
+        if size < 1:
+            self.fail(f"{value!r} is no size in bytes; sizes are 40000, 40k, 40KiB or 1.5M.", param, ctx)
+        return size
 
 
-def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # which passes click's check of the range
-        raise click.BadParameter("nan is not a number.")
+def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # nan passes click's check of the range
+        raise click.BadParameter(f"{value} is not a number.")
     return value
 
 
@@ -81,6 +102,58 @@ quality = click.option(
     envvar=["LCODEC_ENCODE_QUALITY", "LCODEC_QUALITY"],
     help="0 (smallest) to 100 (best).",
 )
+
+#: Options that name a target, by the target's name; at most one is given, and without -q.
+_TARGETS: dict[Name, str] = {"bpp": "bpp", "max-size": "max_size", "min-psnr": "min_psnr", "min-ms-ssim": "min_ms_ssim"}
+
+#: What to meet instead of a quality.
+targets = _stack(
+    click.option(
+        "--bpp",
+        type=click.FloatRange(0, min_open=True),
+        metavar="B",
+        callback=_finite,
+        help="Best quality in at most B bits per pixel.",
+    ),
+    click.option("--max-size", type=Size(), metavar="SIZE", help="Best quality in at most SIZE (40k, 40KiB, 1.5M)."),
+    click.option(
+        "--min-psnr",
+        type=click.FloatRange(0, min_open=True),
+        metavar="DB",
+        callback=_finite,
+        help="Smallest file with at least this PSNR.",
+    ),
+    click.option(
+        "--min-ms-ssim",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="X",
+        callback=_finite,
+        help="Smallest file with at least this MS-SSIM.",
+    ),
+)
+
+
+def target() -> tuple[Name, float] | None:
+    """Return the name and value of the target that was asked for; None means the quality.
+
+    What the command line says overrides the environment. Raises UsageError where two things are asked for.
+    """
+    from click.core import ParameterSource
+
+    ctx = click.get_current_context()
+
+    def given(parameter: str, source: ParameterSource) -> bool:
+        return ctx.params[parameter] is not None and ctx.get_parameter_source(parameter) is source
+
+    asked = [name for name, parameter in _TARGETS.items() if given(parameter, ParameterSource.COMMANDLINE)]
+    fixed = given("quality", ParameterSource.COMMANDLINE)
+    if not asked and not fixed:
+        asked = [name for name, parameter in _TARGETS.items() if given(parameter, ParameterSource.ENVIRONMENT)]
+    if len(asked) + fixed > 1:
+        names = [f"--{name}" for name in asked] + ["-q"] * fixed
+        raise UsageError(f"{' and '.join(names)} exclude each other")
+    return (asked[0], ctx.params[_TARGETS[asked[0]]]) if asked else None
+
 
 #: --metadata, as a tuple of names.
 metadata = click.option(

@@ -1,0 +1,112 @@
+"""Targets: never exceeded, near where a quality allows it, and refused where none does."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lcodec import rate
+from lcodec.codec import decode, encode
+from lcodec.errors import LimitError
+from lcodec.metrics import ms_ssim, psnr
+from lcodec.picture import Picture
+from lcodec.rate import CODINGS_MAX, Target, encode_to
+from tests.pictures import picture
+from tests.test_codec import MODEL, ZOO
+
+PICTURE = Picture(picture(170, 180), icc=bytes(range(200)))
+
+
+@pytest.fixture(scope="module")
+def ends() -> tuple[int, int]:
+    """Sizes at quality 0 and 100."""
+    return len(encode(PICTURE, MODEL, 0)), len(encode(PICTURE, MODEL, 100))
+
+
+@pytest.mark.parametrize("part", [0.05, 0.3, 0.8])
+def test_size_is_a_ceiling(ends: tuple[int, int], part: float) -> None:
+    wanted = round(ends[0] + part * (ends[1] - ends[0]))
+    found = encode_to(PICTURE, MODEL, Target("max-size", wanted), zoo=ZOO)
+    assert 0.98 * wanted <= len(found.data) <= wanted
+    assert found.reached == len(found.data)
+    assert found.slack == 1 - len(found.data) / wanted
+    assert found.codings <= CODINGS_MAX
+    assert decode(found.data, ZOO).icc == PICTURE.icc
+
+
+def test_bits_per_pixel_count_the_whole_file(ends: tuple[int, int]) -> None:
+    bpp = 8 * (ends[0] + ends[1]) / 2 / (170 * 180)
+    found = encode_to(PICTURE, MODEL, Target("bpp", bpp), zoo=ZOO)
+    assert 0.98 * bpp <= 8 * len(found.data) / (170 * 180) <= bpp
+
+
+@pytest.mark.parametrize("name", ["min-psnr", "min-ms-ssim"])
+def test_floors_hold_for_what_is_decoded(name: rate.Name) -> None:
+    metric = psnr if name == "min-psnr" else ms_ssim
+    low, high = (metric(PICTURE.pixels, decode(encode(PICTURE, MODEL, quality), ZOO).pixels) for quality in (10, 90))
+    wanted = (low + high) / 2
+    found = encode_to(PICTURE, MODEL, Target(name, wanted), zoo=ZOO)
+    assert found.reached == metric(PICTURE.pixels, decode(found.data, ZOO).pixels) >= wanted
+    assert found.slack == found.reached - wanted
+    assert found.slack < (high - low) / 10
+    assert found.codings <= CODINGS_MAX
+
+
+def test_out_of_reach(ends: tuple[int, int]) -> None:
+    with pytest.raises(LimitError, match=rf"quality 0 gives {ends[0]} bytes"):
+        encode_to(PICTURE, MODEL, Target("max-size", ends[0] - 1), zoo=ZOO)
+    with pytest.raises(LimitError, match="quality 100 gives"):
+        encode_to(PICTURE, MODEL, Target("min-psnr", 90), zoo=ZOO)
+    with pytest.raises(LimitError, match="161 pixels"):
+        encode_to(Picture(picture(170, 160)), MODEL, Target("min-ms-ssim", 0.5), zoo=ZOO)
+
+
+def test_ends_of_the_scale(ends: tuple[int, int]) -> None:
+    assert encode_to(PICTURE, MODEL, Target("max-size", ends[0]), zoo=ZOO).reached <= ends[0]
+    assert encode_to(PICTURE, MODEL, Target("max-size", 10 * ends[1]), zoo=ZOO).data == encode(PICTURE, MODEL, 100)
+    assert encode_to(PICTURE, MODEL, Target("min-psnr", 1), zoo=ZOO).data == encode(PICTURE, MODEL, 0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(0.2, 3),
+    st.floats(0.3, 4),
+    st.floats(-0.2, 1.2),
+    st.floats(0, 0.003),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_search_on_any_rising_curve(
+    power: float, rise: float, place: float, waver: float, ceiling: bool, seed: int
+) -> None:
+    """A target on the curve is met closely in few trials; one beyond its end is not met, and the end was tried."""
+    wanted = rise * place
+
+    def attempt(level: int) -> rate._Trial:
+        score = rise * (level / 10_000) ** power + waver * math.sin(seed + level)
+        met = score <= wanted if ceiling else score >= wanted
+        return rate._Trial(level, score, met, bytes(level), score)
+
+    best, count = rate._search(attempt, wanted, ceiling=ceiling, slope=2e-4)
+    assert count <= CODINGS_MAX
+    if 0.05 <= place <= 0.95 and 0.5 <= power <= 2:
+        assert best.met
+        assert abs(best.score - wanted) <= 0.025 + 2 * waver
+    elif (place < 0) == ceiling and abs(place - 0.5) > 0.55 and abs(rise * (place if place < 0 else place - 1)) > waver:
+        assert not best.met
+        assert best.level == (0 if ceiling else 10_000)
+
+
+def test_equal_pictures_have_no_finite_score() -> None:
+    """PSNR is infinite where a picture is kept exactly."""
+
+    def attempt(level: int) -> rate._Trial:
+        score = math.inf if level > 7000 else 30.0
+        return rate._Trial(level, score, score >= 40, bytes(level), score)
+
+    best, count = rate._search(attempt, 40, ceiling=False, slope=1e-3)
+    assert best.met
+    assert count <= CODINGS_MAX
