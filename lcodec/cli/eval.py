@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["eval"]
 
 #: `lcodec.metrics.MEASURES`, which is not imported for the help.
-_METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "lpips")
+_METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "butteraugli", "lpips")
 
 _EPILOG = """\b
 Examples:
