@@ -1,6 +1,7 @@
-"""`python -m benchmarks.report`: put the committed Kodak results into the README, between their markers.
+"""`python -m benchmarks.report`: put the committed Kodak results into the README, between their markers, and draw them.
 
-No figure of that table is written by hand: a test fails while the README and the results differ.
+No figure of that table is written by hand, and the picture's curves are drawn from the same results: a test fails while
+one of them differs from the results.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figure import FIGURE, write_figure
 from lcodec.compare import BdRate, Curve, Metric, rival
 
 ROOT = Path(__file__).parents[1]
@@ -127,11 +129,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="file that benchmarks.kodak wrote")
     parser.add_argument("--readme", type=Path, default=README, help="text with the markers")
+    parser.add_argument("--figure", type=Path, default=FIGURE, help="SVG to draw")
     arguments = parser.parse_args()
     old = arguments.readme.read_text(encoding="utf-8")
-    new = splice(old, table(read_rows(arguments.results)))
+    rows = read_rows(arguments.results)
+    new = splice(old, table(rows))
     arguments.readme.write_text(new, encoding="utf-8")
-    print(f"{arguments.readme.name}: {'already up to date' if new == old else 'updated'}")
+    write_figure(curve(rows), arguments.figure)
+    print(
+        f"{arguments.readme.name}: {'already up to date' if new == old else 'updated'}; {arguments.figure.name}: drawn"
+    )
 
 
 if __name__ == "__main__":

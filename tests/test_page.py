@@ -49,6 +49,39 @@ def test_the_page_asks_for_nothing(page: Path) -> None:
     assert text.count("<script") == text.count("</script>")
 
 
+def test_a_page_cut_short_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = tmp_path / "picture.png", tmp_path / "report"
+    Image.effect_noise((40, 32), 30).save(source)
+    command = ["eval", str(source), "--codec", "jpeg-420@40", "--metric", "psnr", "--out", str(out)]
+    assert main(command) == 0
+    before = (out / "report.html").read_bytes()
+
+    def full(*_: object) -> bytes:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("lcodec.compare.page.lossless", full)
+    assert main(command) == 1
+    assert (out / "report.html").read_bytes() == before
+    assert not list(out.glob(".*"))
+
+
+@needs_browser
+def test_a_large_set_shows_its_first_pictures(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcodec.compare.match.SHOWN", 2)
+    for i in range(3):
+        Image.effect_noise((40, 32), 20 + i).save(tmp_path / f"{i}.png")
+    out = tmp_path / "report"
+    assert main(["eval", str(tmp_path), "--codec", "jpeg-420@40", "--metric", "psnr", "--out", str(out)]) == 0
+    browser.open(out / "report.html", 1400)
+    options = browser.run("return [...document.getElementById('picture').options].map(o => o.text.slice(0, 5))")
+    assert options == ["0.png", "1.png"]
+    assert "first 2 pictures" in browser.run("return document.getElementById('look-note').textContent")
+    assert "3 pictures" in browser.run("return document.getElementById('summary').textContent")
+    assert browser.console() == []
+
+
 @needs_browser
 @pytest.mark.parametrize("width", [1400, 400])
 def test_the_page_shows_the_report(browser: Browser, page: Path, width: int) -> None:
@@ -102,7 +135,23 @@ def test_the_slider_moves(browser: Browser, page: Path) -> None:
     assert bar == value
     assert f"{value}%" in clip
     assert browser.run(zoom) != before
+    browser.run("slider.value = 20; slider.oninput()")  # as keys do
+    assert browser.run(state)[1] == 20
+    assert browser.run("return slider.getAttribute('aria-valuetext')") == "20 % JPEG 4:2:0"
     assert browser.console() == []
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "factor"), [(1400, 4), (400, 2)])
+def test_crops_are_enlarged_as_the_page_says(browser: Browser, page: Path, width: int, factor: int) -> None:
+    browser.open(page, width)
+    browser.run(
+        "const s = document.getElementById('picture'); s.selectedIndex = 1; s.onchange(); return imageA.decode()"
+    )
+    assert f"{factor} times enlarged" in browser.run("return document.getElementById('look-note').textContent")
+    shown, crop, natural = browser.run("""
+        return [zoomA.clientWidth, parseFloat(frame.style.width) / 100, imageA.naturalWidth];""")
+    assert shown / min(crop * natural, natural) == pytest.approx(factor, rel=0.02)
 
 
 @needs_browser

@@ -1,7 +1,13 @@
 """The README's figures are those of the committed results, and the results those of the shipped model."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from benchmarks.figure import DRAWN, FIGURE, write_figure
 from benchmarks.report import BEGIN, END, README, RESULTS, Row, curve, read_rows, splice, table
 from lcodec.zoo import DEFAULT, Zoo
 
@@ -9,6 +15,36 @@ from lcodec.zoo import DEFAULT, Zoo
 def test_readme_shows_the_committed_results():
     text = README.read_text(encoding="utf-8")
     assert splice(text, table(read_rows(RESULTS))) == text, "run `python -m benchmarks.report`"
+
+
+def drawn(svg: Path) -> dict[str, np.ndarray]:
+    """The curves of a picture by their names: the points of each, shape (N, 2), in points of 1/72 inch."""
+    named = re.findall(r'<g id="((?:psnr|ms_ssim)-[^"]+)">\s*<path d="([^"]+)"', svg.read_text(encoding="utf-8"))
+    return {name: np.array(re.findall(r"[ML] (\S+) (\S+)", path), float) for name, path in named}
+
+
+def test_the_picture_shows_the_committed_results(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    write_figure(curve(read_rows(RESULTS)), tmp_path / "new.svg")
+    committed, new = drawn(FIGURE), drawn(tmp_path / "new.svg")
+    assert len(new) == 2 * (1 + len(DRAWN))
+    assert len(new["psnr-lcodec"]) == 8
+    assert committed.keys() == new.keys()
+    for name, line in new.items():
+        same = line.shape == committed[name].shape and np.allclose(line, committed[name], atol=0.01)
+        assert same, "run `python -m benchmarks.report`"
+
+
+def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    rows = read_rows(RESULTS)
+    for name in ("one.svg", "two.svg"):
+        write_figure(curve(rows), tmp_path / name)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    better = [replace(row, psnr=row.psnr + 0.1) for row in rows]
+    write_figure(curve(better), tmp_path / "better.svg")
+    old, new = (drawn(tmp_path / name)["psnr-lcodec"] for name in ("one.svg", "better.svg"))
+    assert np.abs(new - old).max() > 0.1
 
 
 def test_results_are_those_of_the_shipped_model():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["eval"]
 
 #: `lcodec.metrics.MEASURES`, which is not imported for the help.
-_METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "lpips")
+_METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "butteraugli", "lpips")
 
 _EPILOG = """\b
 Examples:
@@ -131,7 +131,7 @@ def _tell_about_pictures(photos: list[Photo], left_out: list[LeftOut]) -> None:
 def _write_pictures(report: Report, out: Path, jobs: int) -> None:
     from lcodec.compare import plots
     from lcodec.compare.evaluate import run_tasks
-    from lcodec.compare.match import MatchTask, match
+    from lcodec.compare.match import SHOWN, MatchTask, match
     from lcodec.compare.page import write_page
 
     how = plots.missing()
@@ -147,7 +147,7 @@ def _write_pictures(report: Report, out: Path, jobs: int) -> None:
             known.setdefault((result.digest, result.codec), []).append((result.setting, result.bytes))
     tasks = [
         MatchTask(photo, codec, folder, tuple(known.get((photo.digest, codec), ())))
-        for photo in report.photos
+        for photo in report.photos[:SHOWN]
         for codec in report.codecs
     ]
     matches = []

@@ -19,10 +19,12 @@ from lcodec.compare.evaluate import code_once, read
 from lcodec.compare.pictures import Photo
 from lcodec.picture import Picture
 
-__all__ = ["MATCH_BPP", "Match", "MatchTask", "match", "view_of"]
+__all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "match", "view_of"]
 
 #: Bits per pixel at which pictures are shown side by side: where codecs differ for the eye.
 MATCH_BPP = 0.25
+#: How many pictures are shown side by side: a page with those of a large set would open in no browser.
+SHOWN = 24
 _CLOSE = 0.005  # of the wanted size; nearer need not be looked for
 _VIEW_PX = 1 << 20  # pixels; of larger pictures the middle is shown
 

@@ -1,13 +1,15 @@
 """The report as one HTML page that needs nothing else: no network, no other file.
 
 The page is `page.html` with data put in: the report, and for each picture one JSON block with the files to compare.
-Each is what the codec wrote, where browsers show that, and the decoded picture as lossless WebP elsewhere.
+Each is what the codec wrote, where browsers show that, and the decoded picture as lossless WebP elsewhere: a photo of
+768x512 in all codecs takes 2.5 MB of the page.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +24,32 @@ __all__ = ["write_page"]
 
 
 def write_page(report: Report, matches: list[Match], folder: Path, target: Path) -> None:
-    """Write the page to `target`; the files that `matches` name are in `folder`."""
+    """Write the page to `target`, whole or not at all; the files that `matches` name are in `folder`.
+
+    Pictures that no match is of are left out of the side-by-side view.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as page:
+            page.writelines(_parts(report, matches, folder))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _parts(report: Report, matches: list[Match], folder: Path) -> Iterator[str]:
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     before, after = template.split("<!-- data -->")
-    with target.open("w", encoding="utf-8") as page:
-        page.write(before)
-        page.write(_block("report", _data(report, matches)))
-        for photo in report.photos:
+    yield before
+    yield _block("report", _data(report, matches))
+    shown = {item.digest for item in matches}
+    for photo in report.photos:
+        if photo.digest in shown:
             own = [item for item in matches if item.digest == photo.digest and not item.error]
             images = {item.codec: _url(item.type, (folder / item.file).read_bytes()) for item in own}
             images["original"] = _url("image/webp", lossless(view_of(read(photo).pixels)))
-            page.write(_block(f"images-{photo.digest}", images))
-        page.write(after)
+            yield _block(f"images-{photo.digest}", images)
+    yield after
 
 
 def _block(name: str, data: Any) -> str:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.report import Report, axis_value
 from lcodec.metrics import MEASURES
 
-__all__ = ["COLOURS", "colour", "draw", "missing"]
+__all__ = ["COLOURS", "Line", "colour", "draw", "draw_lines", "missing"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve as it is drawn."""
+
+    title: str
+    points: tuple[tuple[float, float], ...]  #: (bits per pixel, quality), smallest files first
+    colour: str
+    dashed: bool
+    ours: bool  #: drawn thicker, above the others
+
 
 #: One for each family of codecs; ours is the first, and stands out.
 COLOURS = {
@@ -46,28 +61,43 @@ def draw(report: Report, folder: Path) -> None:
 
     means = report.means()
     for metric in report.metrics:
-        figure = Figure(figsize=(8, 6), layout="constrained")
-        axes = figure.add_subplot()
+        lines = []
         for codec in report.codecs:
             points = [(m.bpp, axis_value(metric, m.metrics[metric])) for m in means if m.codec == codec]
-            whole = [(bpp, value) for bpp, value in points if value is not None]
-            if not whole:
-                continue
-            paint, dashed = colour(codec, report.codecs)
-            axes.plot(
-                *zip(*whole, strict=True),
-                color=paint,
-                linestyle="--" if dashed else "-",
-                linewidth=1.3 if codec in RIVALS else 2.4,
-                marker="o",
-                markersize=3.5,
-                label=open_codec(codec).title,
-            )
-        axes.set_xlabel("bits per pixel, whole files")
-        axes.set_ylabel(MEASURES[metric].axis or MEASURES[metric].title)
-        axes.set_title(f"Means over the pictures ({len(report.photos)})")
-        axes.grid(alpha=0.3)
+            whole = tuple((bpp, value) for bpp, value in points if value is not None)
+            lines.append(Line(open_codec(codec).title, whole, *colour(codec, report.codecs), ours=codec not in RIVALS))
+        figure = Figure(figsize=(8, 6), layout="constrained")
+        axes = figure.add_subplot()
+        draw_lines(axes, lines, MEASURES[metric].axis or MEASURES[metric].title)
+        axes.set_title(f"Means over the pictures ({len(report.photos)}), whole files")
         if axes.lines:
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, loc="lower right")  # where no curve comes: more bits are never worse
         for suffix in ("svg", "png"):
             figure.savefig(folder / f"curves-{metric}.{suffix}", dpi=150)
+
+
+def draw_lines(axes: Any, lines: Sequence[Line], quality: str) -> None:
+    """Draw curves into matplotlib's axes, rates on a logarithmic scale: there, equal savings are equal distances."""
+    drawn = [line for line in lines if line.points]
+    for line in drawn:
+        axes.plot(
+            *zip(*line.points, strict=True),
+            color=line.colour,
+            linestyle="--" if line.dashed else "-",
+            linewidth=2.4 if line.ours else 1.3,
+            marker="o",
+            markersize=3.5,
+            label=line.title,
+            zorder=3 if line.ours else 2,
+        )
+    if drawn:
+        axes.set_xscale("log")
+        rates = [bpp for line in drawn for bpp, _ in line.points]
+        steps = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5)]
+        axes.set_xticks(steps, [f"{step:g}" for step in steps])
+        axes.set_xticks([], minor=True)
+        axes.set_xlim(min(rates) / 1.1, max(rates) * 1.1)
+        axes.locator_params(axis="y", steps=[1, 2, 5, 10])
+    axes.set_xlabel("bits per pixel")
+    axes.set_ylabel(quality)
+    axes.grid(alpha=0.3)

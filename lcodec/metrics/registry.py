@@ -15,7 +15,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lcodec.metrics import lpips
+from lcodec.metrics import butteraugli, lpips
 from lcodec.metrics.haarpsi import haarpsi
 from lcodec.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from lcodec.metrics.psnr import psnr, psnr_y
@@ -112,6 +112,16 @@ MEASURES = {
             ms_ssim_db,
             "HaarPSI, dB",
             4,
+        ),
+        Measure(
+            "butteraugli",
+            "Butteraugli",
+            "libjxl's, 3-norm, sRGB at 80 nits; a distance, 0 is equal. Curves: -10 log10(mean).",
+            butteraugli.butteraugli,
+            _distance_db,
+            "Butteraugli, -dB",
+            3,
+            butteraugli.missing,
         ),
         Measure(
             "lpips",
