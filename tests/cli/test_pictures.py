@@ -105,6 +105,13 @@ def test_notes(run: Run, photo: Path, crop: Image.Image) -> None:
     ]
 
 
+def test_eval_flattens(run: Run, cutout: Path) -> None:
+    result = run("eval", cutout, "--codec", "webp@90", "--metric", "psnr", "--json")
+    assert result.code == 0
+    assert "cutout.png: transparent, flattened on white\n" in result.err
+    assert result.records[0]["results"][0]["metrics"]["psnr"] > 25
+
+
 def test_strict_depth(run: Run, photo: Path) -> None:
     deep = photo.with_name("deep.png")
     Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(deep)
