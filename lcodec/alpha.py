@@ -1,6 +1,9 @@
 """Transparency: the alpha channel without loss, and cheap colours where nobody sees them.
 
-Alpha is stored as differences between neighbours, deflated: RESULTS
+Alpha is stored as differences between neighbours, deflated. Over ten mattes (`python -m benchmarks.mattes`) an 8-bit
+grey PNG at level 9 takes 598 kB, this 571 kB, lossless WebP 476 kB. This was chosen all the same: two sentences of
+specification and zlib decode it for ever and at any size, in memory bounded by the picture's own, while WebP ends at
+16,383 pixels a side and needs a codec of its own.
 """
 
 from __future__ import annotations

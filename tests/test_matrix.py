@@ -136,7 +136,7 @@ def test_tiff_cmyk(samples: Array, tile: int) -> None:
     picture, notes = read(files.tiff(own, photometric=5, tile=tile))
     rough = (255 - own[:, :, :3].astype(int)) * (255 - own[:, :, 3:].astype(int)) / 255
     assert np.abs(picture.pixels - rough).max() <= 2
-    assert notes == ["CMYK, converted to sRGB"]
+    assert notes == ["CMYK, converted to RGB"]
 
 
 def test_tiff_multiplied_alpha(samples: Array) -> None:
@@ -201,7 +201,7 @@ def test_jpeg_ycck(smooth: Image.Image) -> None:
     with Image.open(io.BytesIO(bytes(data))) as image:
         independent = np.asarray(image.convert("RGB"))
     assert (picture.pixels == independent).all()
-    assert notes == ["CMYK, converted to sRGB"]
+    assert notes == ["CMYK, converted to RGB"]
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])

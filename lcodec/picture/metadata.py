@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
+    "DIRECTORIES",
     "EXIF_PREFIX",
     "descriptive",
     "exif_of",
@@ -29,7 +30,7 @@ _ICC_HEADER = 128  # bytes
 #: document name, description, make, model, resolution and its unit, software, date, artist, host, copyright, rating.
 _DESCRIPTIVE = (269, 270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 33432)
 #: Directories of EXIF proper, and of positions.
-_DIRECTORIES = (0x8769, 0x8825)
+DIRECTORIES = (0x8769, 0x8825)
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -74,7 +75,7 @@ def descriptive(exif: Image.Exif) -> Image.Exif:
     for tag in _DESCRIPTIVE:
         if tag in exif:
             kept[tag] = exif[tag]
-    for directory in _DIRECTORIES:
+    for directory in DIRECTORIES:
         if tags := exif.get_ifd(directory):
             kept[directory] = dict(tags)
     return kept

@@ -110,7 +110,7 @@ def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_
     if deep:
         note("more than 8 bits a sample, rounded to 8")
     if image.mode == "CMYK":
-        note("CMYK, converted to sRGB")
+        note("CMYK, converted to RGB")
     orientation = orientation_of(image)
     return Picture(
         turned(pixels, orientation),

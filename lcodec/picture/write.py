@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from lcodec.errors import PictureError
-from lcodec.picture.metadata import EXIF_PREFIX, descriptive
+from lcodec.picture.metadata import DIRECTORIES, EXIF_PREFIX, descriptive
 from lcodec.picture.picture import METADATA, WHITE, Picture
 from lcodec.picture.read import Note, ignore
 
@@ -71,8 +71,8 @@ def write_picture(
     else:
         name, options = WRITES[format]
         try:
-            to_image(picture).save(data, name, **options, **_metadata_options(format, kept))
-        except (OSError, ValueError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
+            to_image(picture).save(data, name, **options | _metadata_options(format, kept))
+        except (OSError, ValueError, RuntimeError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
             size = f"{picture.width}x{picture.height}"
             raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
     target.write(data.getbuffer())
@@ -95,14 +95,18 @@ def _metadata_options(format: str, kept: dict[str, bytes]) -> dict[str, Any]:  #
     if format == "tiff":
         from PIL import Image
 
-        tags = Image.Exif()
+        tags: dict[int, Any] = {}
         if exif is not None:
-            tags.load(EXIF_PREFIX + exif)
-            tags = descriptive(tags)
-        tags[_PREDICTOR] = 2  # horizontal differences
+            directory_of_exif = Image.Exif()
+            directory_of_exif.load(EXIF_PREFIX + exif)
+            tags |= descriptive(directory_of_exif)
+        if any(directory in tags for directory in DIRECTORIES):  # Pillow writes these into uncompressed files only
+            options["compression"] = None
+        else:
+            tags[_PREDICTOR] = 2  # horizontal differences
         if xmp is not None:
             tags[_XMP] = xmp
-        return options | {"exif": tags}
+        return options | {"tiffinfo": tags}
     if exif is not None:
         options["exif"] = EXIF_PREFIX + exif
     if xmp is not None and format == "png":

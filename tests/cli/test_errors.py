@@ -203,11 +203,6 @@ def test_text_as_picture(run: Run, tmp_path: Path) -> None:
     assert result.err.startswith(f"lcodec: {tmp_path / 'a.png'}: not a picture")
 
 
-def test_transparent_picture(run: Run, tmp_path: Path) -> None:
-    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(tmp_path / "a.png")
-    assert run("encode", tmp_path / "a.png").code == 1
-
-
 @pytest.mark.parametrize("length", [0, 3, 5, 20, 60, -1])
 def test_truncated_file(run: Run, coded: Path, length: int) -> None:
     coded.write_bytes(coded.read_bytes()[:length])

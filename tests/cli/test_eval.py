@@ -96,7 +96,7 @@ def test_left_out_and_noted(run: Run, folder: Path, crop: Image.Image) -> None:
         "left out: notes.txt: not a picture",
         "left out: broken.png: the picture is damaged",
         "left out: copy.png: the same picture as a.png",
-        "deep.png: 16 bits a sample, rounded to 8",
+        "deep.png: more than 8 bits a sample, rounded to 8",
         "print.jpg: CMYK, converted to RGB",
         "moving.gif: the first of 2 frames",
     ):
