@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, files, options
+from lcodec.cli import batch, completion, files, options
 from lcodec.errors import UsageError
 from lcodec.zoo import DEFAULT, Zoo
 
@@ -33,7 +33,7 @@ is applied, the colour profile kept. A transparent picture is refused.
 
 
 @click.command(epilog=_EPILOG)
-@options.inputs
+@options.picture_inputs
 @options.write_options
 @click.option(
     "-m",
@@ -42,6 +42,7 @@ is applied, the colour profile kept. A transparent picture is refused.
     default=DEFAULT,
     show_default=True,
     metavar="NAME",
+    shell_complete=completion.models_and(),
     envvar=["LCODEC_ENCODE_MODEL", "LCODEC_MODEL"],
     help="Model, by name ('lcodec models') or file.",
 )

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "as_json", "inputs", "quality", "run_options", "write_options"]
+from lcodec.cli.completion import files_of
+
+__all__ = ["FORMATS", "as_json", "coded_inputs", "picture_inputs", "quality", "run_options", "write_options"]
 
 #: Formats that `decode` writes.
 FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp")
@@ -35,8 +37,16 @@ def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-#: The files to process.
-inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=str))
+def _inputs(*suffixes: str) -> Callable[[F], F]:
+    kind, complete = click.Path(path_type=str), files_of(*suffixes)
+    return click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=kind, shell_complete=complete)
+
+
+#: The pictures to process.
+picture_inputs = _inputs("jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp", "ppm", "pgm", "pnm", "avif")
+
+#: The coded files to process.
+coded_inputs = _inputs("lcdc")
 
 #: -q, on the scale of every model.
 quality = click.option(
