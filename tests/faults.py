@@ -35,15 +35,26 @@ try:
     with _signals_raised():
         for letter in itertools.cycle(b"ab"):
             write(job, bytes([letter]) * (1 << 20), force=True)
+            print(flush=True)
 except (KeyboardInterrupt, Terminated):
     pass
 """
 
 
 def end_runs(
-    command: list[str], folder: Path, allowed: set[bytes], number: signal.Signals, count: int, seed: int, span: float
+    command: list[str],
+    folder: Path,
+    allowed: set[bytes],
+    number: signal.Signals,
+    count: int,
+    seed: int,
+    span: float,
+    *,
+    after_output: bool,
 ) -> Counter[str]:
     """Start `command` in `folder` `count` times and end each by `number`, at random within `span` seconds.
+
+    The span begins at once, or with `after_output` when the command prints a line.
 
     Asserts that the folder's TARGET is one of the `allowed` contents each time, that nothing but temporary files is
     there besides, and not even those after a signal that can be handled. Returns a tally of what was seen.
@@ -52,10 +63,16 @@ def end_runs(
     inputs = {path.name for path in folder.iterdir()}
     for _ in range(count):
         before, kept = (folder / TARGET).read_bytes(), temporaries(folder)
-        process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+        )
+        assert process.stdout is not None
+        if after_output:
+            process.stdout.readline()
         time.sleep(moments.uniform(0, span))
         process.send_signal(number)
-        code = process.wait(60)
+        process.communicate()
+        code = process.returncode
         after = (folder / TARGET).read_bytes()
         assert after in allowed, f"a partial file of {len(after)} bytes"
         left = temporaries(folder)
@@ -94,7 +111,7 @@ def end_encoders(folder: Path, number: signal.Signals, count: int, seed: int) ->
     """End runs of the command line; a last one, left alone, must clean up."""
     allowed, seconds = prepare(folder)
     command = [*COMMAND, "encode", "--quiet", "-f", "photo.png"]
-    seen = end_runs(command, folder, allowed, number, count, seed, 1.1 * seconds)
+    seen = end_runs(command, folder, allowed, number, count, seed, 1.1 * seconds, after_output=False)
     encode(folder)
     assert not temporaries(folder)
     return seen
@@ -105,7 +122,8 @@ def end_writers(folder: Path, number: signal.Signals, count: int, seed: int) -> 
     prepare(folder)
     contents = {letter * (1 << 20) for letter in (b"a", b"b")}
     (folder / TARGET).write_bytes(min(contents))
-    seen = end_runs([sys.executable, "-c", WRITER, TARGET], folder, contents, number, count, seed, 0.5)
+    command = [sys.executable, "-c", WRITER, TARGET]
+    seen = end_runs(command, folder, contents, number, count, seed, 0.1, after_output=True)
     encode(folder)
     assert not temporaries(folder)
     return seen
@@ -117,6 +135,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process that a shell put aside ignores it
     for number, share in ((signal.SIGKILL, 1), (signal.SIGINT, 10), (signal.SIGTERM, 10)):
         for trial in (end_encoders, end_writers):
             with tempfile.TemporaryDirectory() as folder:

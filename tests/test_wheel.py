@@ -22,6 +22,15 @@ def test_wheel_decodes_a_golden_file_in_a_bare_environment(tmp_path: Path) -> No
     (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
+    (shared,) = site.glob("lcodec-*.data/data/share")  # an installer puts it into the prefix
+    assert sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file()) == [
+        "bash-completion/completions/lcodec",
+        "fish/vendor_completions.d/lcodec.fish",
+        "lcodec/magic",
+        "man/man1/lcodec.1",
+        "mime/packages/lcodec.xml",
+        "zsh/site-functions/_lcodec",
+    ]
     # The dependencies of this environment as a plain folder: its .pth files, and so the checkout, stay out.
     (site / "dependencies.pth").write_text(str(Path(np.__file__).parents[1]) + "\n")
     golden = ROOT / "tests" / "golden" / "v1"

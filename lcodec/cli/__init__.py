@@ -29,6 +29,7 @@ COMMANDS = {
     "models": "List or check the installed models.",
     "train": "Train a model.",
     "eval": "Compare codecs on pictures.",
+    "completion": "Print a script that completes lcodec in a shell.",
 }
 
 #: Distributions whose versions matter in a bug report.

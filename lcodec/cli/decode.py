@@ -30,7 +30,7 @@ of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
 
 
 @click.command(epilog=_EPILOG)
-@options.inputs
+@options.coded_inputs
 @options.write_options
 @click.option(
     "--format",

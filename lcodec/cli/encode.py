@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, files, options
+from lcodec.cli import batch, completion, files, options
 from lcodec.errors import UsageError
 from lcodec.zoo import DEFAULT, Zoo
 
@@ -37,7 +37,7 @@ standard error say what was not kept.
 
 
 @click.command(epilog=_EPILOG)
-@options.inputs
+@options.picture_inputs
 @options.write_options
 @click.option(
     "-m",
@@ -46,6 +46,7 @@ standard error say what was not kept.
     default=DEFAULT,
     show_default=True,
     metavar="NAME",
+    shell_complete=completion.models_and(),
     envvar=["LCODEC_ENCODE_MODEL", "LCODEC_MODEL"],
     help="Model, by name ('lcodec models') or file.",
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, files, options
+from lcodec.cli import batch, completion, files, options
 from lcodec.errors import LcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ __all__ = ["eval"]
 
 #: `lcodec.metrics.MEASURES`, which is not imported for the help.
 _METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "butteraugli", "lpips")
+#: `lcodec.compare.codecs.RIVALS`, likewise.
+_CODECS = (
+    "jpeg-420", "jpeg-444", "mozjpeg-420", "mozjpeg-444", "webp", "jpeg2000", "jxl",
+    "heic-420", "heic-444", "avif-420", "avif-444", "bpg-420", "bpg-444",
+)  # fmt: skip
 
 _EPILOG = """\b
 Examples:
@@ -45,12 +50,13 @@ with --jobs over 1 they are those of a busy machine.
 
 
 @click.command(epilog=_EPILOG)
-@options.inputs
+@options.picture_inputs
 @click.option(
     "--codec",
     "codecs",
     multiple=True,
     metavar="NAME[@Q1,Q2,...]",
+    shell_complete=completion.models_and(*_CODECS),
     help="Codec, and its settings; may be repeated.  [default: mse and all others at hand]",
 )
 @click.option(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lcodec.cli import batch, files, options
+from lcodec.cli import batch, completion, files, options
 from lcodec.container import VERSION, Header, read_header
 from lcodec.zoo import Zoo
 
@@ -24,7 +24,14 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("inputs", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=str))
+@click.argument(
+    "inputs",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=click.Path(path_type=str),
+    shell_complete=completion.files_of("lcdc"),
+)
 @click.option("--check", is_flag=True, help="Decode as well, which verifies every checksum.")
 @options.as_json
 def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lcodec.cli import batch, options
+from lcodec.cli import batch, completion, options
 from lcodec.errors import ModelError
 from lcodec.zoo import DEFAULT, Entry, Zoo
 
@@ -35,7 +35,7 @@ def list_(*, as_json: bool) -> int:
 
 
 @models.command(short_help="Check that the models' files are whole.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completion.models_and())
 def check(*, names: tuple[str, ...]) -> int:
     """Compare model files with their index, and prove their arithmetic exact.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lcodec.cli.completion import files_of
 from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ __all__ = [
     "Size",
     "as_json",
     "background",
-    "inputs",
+    "coded_inputs",
     "metadata",
+    "picture_inputs",
     "quality",
     "run_options",
     "target",
@@ -87,8 +89,16 @@ def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
     return words
 
 
-#: The files to process.
-inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=str))
+def _inputs(*suffixes: str) -> Callable[[F], F]:
+    kind, complete = click.Path(path_type=str), files_of(*suffixes)
+    return click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=kind, shell_complete=complete)
+
+
+#: The pictures to process.
+picture_inputs = _inputs("jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp", "ppm", "pgm", "pnm", "avif")
+
+#: The coded files to process.
+coded_inputs = _inputs("lcdc")
 
 #: -q, on the scale of every model.
 quality = click.option(

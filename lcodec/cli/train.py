@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lcodec.cli import options
+from lcodec.cli import completion, options
 from lcodec.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,12 @@ model: OUT's name with .safetensors, its card, and index.json.
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
-@click.option("--init", metavar="MODEL", help="Start from a model (name or file) or a training state.")
+@click.option(
+    "--init",
+    metavar="MODEL",
+    shell_complete=completion.models_and(),
+    help="Start from a model (name or file) or a training state.",
+)
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Length of the run, over all sittings.")
 @click.option("--steps", type=click.IntRange(min=1), help="Length of the run in steps.")
 @click.option("--valid", multiple=True, type=click.Path(path_type=Path, exists=True), help="Photos to validate on.")
