@@ -107,6 +107,10 @@ def test_curves_can_be_hovered_over_and_changed(browser: Browser, page: Path) ->
     assert tip[0] == "block"
     assert tip[2] in tip[1]
     assert f"{tip[3]} bits/pixel" in tip[1]
+    for kind, display in (("touch", "block"), ("mouse", "none")):  # a lifted finger leaves the tip to be read
+        left = f"new PointerEvent('pointerleave', {{pointerType: '{kind}'}})"
+        browser.run(f"document.querySelector('#chart svg').dispatchEvent({left})")
+        assert browser.run("return document.getElementById('tip').style.display") == display
     line = "return document.querySelector('#chart g[data-codec=webp] polyline').getAttribute('points')"
     before = browser.run(line)
     browser.run("document.querySelector('#metrics button[data-metric=haarpsi]').click()")

@@ -1,4 +1,4 @@
-"""The README's figures are those of the committed results, and the results those of the shipped model."""
+"""The README's figures and pictures are those of the committed results, and those are the shipped model's."""
 
 import re
 from dataclasses import replace
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.figure import DRAWN, FIGURE, write_figure
+from benchmarks.page import PICTURE as PAGE
+from benchmarks.page import label
 from benchmarks.report import BEGIN, END, README, RESULTS, Row, curve, read_rows, splice, table
-from lcodec.zoo import DEFAULT, Zoo
 
 
 def test_readme_shows_the_committed_results():
@@ -48,9 +50,12 @@ def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Pa
 
 
 def test_results_are_those_of_the_shipped_model():
-    entry = next(entry for entry in Zoo().entries() if entry.name == DEFAULT)
-    labels = {row.model for row in read_rows(RESULTS)}
-    assert labels == {f"{DEFAULT} {entry.entropy_id}-{entry.synthesis_id}"}, "run `python -m benchmarks.kodak`"
+    assert {row.model for row in read_rows(RESULTS)} == {label()}, "run `python -m benchmarks.kodak`"
+
+
+def test_the_picture_of_the_page_shows_the_shipped_model():
+    with Image.open(PAGE) as image:
+        assert image.info["comment"].decode() == label(), "run `python -m benchmarks.page`"
 
 
 ROWS = [

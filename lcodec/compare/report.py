@@ -188,7 +188,7 @@ def tables(report: Report) -> list[Table]:
     deltas = Table(title=f"BD-rate against {open_codec(anchor).title}, and its range; negative: fewer bits")
     deltas.add_column("codec")
     for name in report.metrics:
-        deltas.add_column(MEASURES[name].axis or MEASURES[name].title, justify="right")
+        deltas.add_column(f"by {MEASURES[name].title.partition(',')[0]}", justify="right")
     found = {(delta.codec, delta.metric): delta for delta in report.deltas() if delta.anchor == anchor}
     for codec in report.codecs[1:]:
         deltas.add_row(open_codec(codec).title, *(str(found[codec, name]) for name in report.metrics))
