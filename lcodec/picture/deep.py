@@ -112,5 +112,5 @@ def _set_rawmode(image: Image.Image, rawmode: str) -> None:
     for codec, extents, offset, arguments in image.tile:  # type: ignore[attr-defined]
         new = (rawmode, *arguments[1:]) if isinstance(arguments, tuple) else rawmode
         tiles.append((codec, extents, offset, new))
-    kind = type(image.tile[0])  # type: ignore[attr-defined]  # a plain tuple before Pillow 11
-    image.tile = tiles if kind is tuple else [kind(*tile) for tile in tiles]  # type: ignore[attr-defined]
+    kind = type(image.tile[0])  # type: ignore[attr-defined]
+    image.tile = [kind(*tile) for tile in tiles]  # type: ignore[attr-defined]
