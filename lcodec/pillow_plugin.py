@@ -59,7 +59,7 @@ class LcodecImageFile(ImageFile.ImageFile):
         self._start, self._coded = start, True
 
     def verify(self) -> None:
-        """Check the whole file, its checksums and symbols included, and let go of it. Raises OSError if it is damaged."""
+        """Check the whole file, its checksums and symbols included, and let go of it. Raises OSError on damage."""
         self._decode()
         self.fp = None
 
