@@ -74,22 +74,31 @@ def _filled(pixels: Samples, known: NDArray[np.bool_]) -> Samples:
     """Push-pull: unknown pixels get the mean of the known ones around them, of ever larger surroundings."""
     if known.all():
         return pixels
-    height, width = known.shape
-    small_sum = np.zeros(((height + 1) // 2, (width + 1) // 2, pixels.shape[2]), np.uint16)
-    count = np.zeros(small_sum.shape[:2], np.uint8)
-    for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        part, weight = pixels[corner[0] :: 2, corner[1] :: 2], known[corner[0] :: 2, corner[1] :: 2]
-        small_sum[: part.shape[0], : part.shape[1]] += part * weight[:, :, None]
+    height, width, channels = pixels.shape
+    total = np.zeros(((height + 1) // 2, (width + 1) // 2, channels), np.uint16)
+    count = np.zeros(total.shape[:2], np.uint8)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        part, weight = pixels[row::2, column::2], known[row::2, column::2]
+        total[: part.shape[0], : part.shape[1]] += part * weight[:, :, None]
         count[: part.shape[0], : part.shape[1]] += weight
-    small = (small_sum // np.maximum(count, 1)[:, :, None]).astype(np.uint8)
-    large = _filled(small, count > 0).repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-    return np.where(known[:, :, None], pixels, _smoothed(large))
+    total //= np.maximum(count, 1)[:, :, None]
+    half = _smoothed(_filled(total.astype(np.uint8), count > 0))
+    del total
+    result = half.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
+    np.copyto(result, pixels, where=known[:, :, None])
+    return result
 
 
 def _smoothed(pixels: Samples) -> Samples:
-    """Mean of 2x2 neighbours of neighbours, (1 2 1) in both directions: hides the steps of the doubling."""
+    """Weigh neighbours 1, 2, 1 in both directions: hides the steps that doubling makes."""
     for axis in (0, 1):
-        wide = np.pad(pixels, [(1, 1) if axis == at else (0, 0) for at in range(3)], mode="edge").astype(np.uint16)
-        before, after = np.take(wide, range(pixels.shape[axis]), axis), np.take(wide, range(2, wide.shape[axis]), axis)
-        pixels = ((before + 2 * pixels.astype(np.uint16) + after + 2) // 4).astype(np.uint8)
+        lines = pixels.swapaxes(0, axis)
+        wide = np.concatenate([lines[:1], lines, lines[-1:]])
+        total = wide[:-2].astype(np.uint16)
+        total += wide[2:]
+        total += lines
+        total += lines
+        total += 2
+        total >>= 2
+        pixels = total.astype(np.uint8).swapaxes(0, axis)
     return pixels

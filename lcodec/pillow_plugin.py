@@ -59,9 +59,9 @@ class LcodecImageFile(ImageFile.ImageFile):
         self._start, self._coded = start, True
 
     def verify(self) -> None:
-        """Check the whole file, its checksums and symbols included. Raises OSError if it is damaged."""
+        """Check the whole file, its checksums and symbols included, and let go of it. Raises OSError on damage."""
         self._decode()
-        super().verify()
+        self.fp = None
 
     def load(self) -> Any:
         """Decode the pixels, once. Raises OSError if the file is damaged or its model is not installed."""
@@ -109,7 +109,7 @@ def _save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
 def _picture_of(image: Image.Image) -> Picture:
     """Return samples and metadata of an image that is being saved. Raises OSError for modes that have no place here."""
     options = image.encoderinfo
-    if image.mode in {"P", "PA"} or "transparency" in image.info:
+    if image.mode in {"P", "PA"} or (image.mode in {"1", "L", "RGB"} and "transparency" in image.info):
         grey = image.mode in {"1", "L"}
         image = image.convert(("LA" if grey else "RGBA") if image.has_transparency_data else "RGB")
     image = image.convert(_CONVERTED.get(image.mode, image.mode))

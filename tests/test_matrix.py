@@ -130,6 +130,18 @@ def test_tiff_where_white_is_zero(samples: Array, bits: int) -> None:
     assert (picture.pixels == 255 - eight(own, bits)).all()
 
 
+def test_tiff_of_12_bits(samples: Array) -> None:
+    own = samples[:, :36, :1] >> 4
+    packed = np.array(
+        [np.stack([row >> 4, (row & 15) << 4 | np.roll(row, -1) >> 8], 1)[::2].ravel() for row in own[:, :, 0]]
+    )
+    third = own[:, 1::2, 0] & 255
+    body = np.concatenate([packed.reshape(19, 18, 2), third[:, :, None]], axis=2).reshape(19, 54, 1)
+    picture, notes = read(files.tiff(body, photometric=1, tags=((256, 4, 36), (258, 3, 12))))
+    assert (picture.pixels == eight(own, 12)).all()
+    assert notes == ["more than 8 bits a sample, rounded to 8"]
+
+
 @pytest.mark.parametrize("tile", [0, 16])
 def test_tiff_cmyk(samples: Array, tile: int) -> None:
     own = (samples >> 8).astype(np.uint8)

@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, ImageOps, features
 
 from lcodec.errors import LimitError, PictureError, UsageError
 from lcodec.picture import WRITES, Picture, parse_colour, read_picture, write_picture
+from tests import files
 
 PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 MANY = 1 << 28
@@ -45,38 +46,7 @@ def photo() -> Image.Image:
 
 def deep_png(samples: Array, *chunks: tuple[bytes, bytes]) -> bytes:
     """A 16-bit PNG of samples (H, W, 1 to 4); Pillow writes none in colour."""
-    height, width, channels = samples.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
-    )
-
-
-def deep_tiff(samples: Array, order: str, *, deflate: bool = False) -> bytes:
-    """A 16-bit RGB TIFF in one strip; order is < or >."""
-    height, width, channels = samples.shape
-    body = samples.astype(f"{order}u2").tobytes()
-    body = zlib.compress(body) if deflate else body
-    start = 8 + 2 + 10 * 12 + 4
-    tags = [
-        (256, 4, 1, width),
-        (257, 4, 1, height),
-        (258, 3, channels, start),
-        (259, 3, 1, 8 if deflate else 1),
-        (262, 3, 1, 2),
-        (273, 4, 1, start + 2 * channels),
-        (277, 3, 1, channels),
-        (278, 4, 1, height),
-        (279, 4, 1, len(body)),
-        (284, 3, 1, 1),
-    ]
-    out = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
-    for tag, kind, count, value in tags:
-        short = kind == 3 and count == 1
-        out += struct.pack(f"{order}HHI" + ("HH" if short else "I"), tag, kind, count, value, *([0] if short else []))
-    return out + struct.pack(f"{order}I", 0) + struct.pack(f"{order}{channels}H", *[16] * channels) + body
+    return files.png(samples, 16, {1: 0, 2: 4, 3: 2, 4: 6}[samples.shape[2]], *chunks)
 
 
 def rounded(samples: Array) -> Array:
@@ -303,13 +273,6 @@ def test_16_bit_png_with_a_transparent_colour(deep: Array, channels: int) -> Non
     assert np.argwhere(alpha != 255).tolist() == [[4, 4]]
     assert alpha[4, 4] == 0
     assert (read(deep_png(samples, (b"tRNS", (used ^ 1).tobytes()))).pixels == rounded(samples)).all()
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("deflate", [False, True])
-def test_16_bit_tiff(deep: Array, order: str, deflate: bool) -> None:
-    samples = deep[:, :, :3]
-    assert (read(deep_tiff(samples, order, deflate=deflate)).pixels == rounded(samples)).all()
 
 
 def test_16_bit_grey_tiff_and_pgm(deep: Array) -> None:

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 import lcodec.pillow_plugin  # noqa: F401
 from lcodec import codec
 from lcodec.container import read_header
+from lcodec.picture import Picture
 from lcodec.zoo import Zoo
 from tests.files import DISPLAY_P3
 
@@ -60,7 +61,7 @@ def test_modes_are_kept(photo: Image.Image, mode: str, tmp_path: Path) -> None:
 def test_the_same_pixels_as_the_codec(photo: Image.Image) -> None:
     data = save(photo, quality=33)
     zoo = Zoo()
-    assert data == codec.encode(codec.Picture(np.asarray(photo)), zoo.load("mse"), 33)
+    assert data == codec.encode(Picture(np.asarray(photo)), zoo.load("mse"), 33)
     with Image.open(io.BytesIO(data)) as back:
         assert (np.asarray(back) == codec.decode(data, zoo).pixels).all()
         assert back.info == {"quality": 33}

@@ -50,8 +50,8 @@ def is_deep(image: Image.Image, source: BinaryIO) -> bool:
         return isinstance(arguments, tuple) and isinstance(arguments[-1], int) and arguments[-1] > 255
     if image.format == "AVIF":  # which Pillow decodes to 8 bits; bit 6 of the third byte of its configuration says more
         data = _whole(source)
-        at = data.find(b"av1C")
-        return at >= 0 and bool(data[at + 6 : at + 7] > b"\x3f" and data[at + 6] & 0x40)
+        configuration = data.partition(b"av1C")[2][:4]
+        return len(configuration) == 4 and bool(configuration[2] & 0x40)
     return False
 
 
@@ -112,5 +112,5 @@ def _set_rawmode(image: Image.Image, rawmode: str) -> None:
     for codec, extents, offset, arguments in image.tile:  # type: ignore[attr-defined]
         new = (rawmode, *arguments[1:]) if isinstance(arguments, tuple) else rawmode
         tiles.append((codec, extents, offset, new))
-    kind = type(image.tile[0])  # type: ignore[attr-defined]  # a plain tuple before Pillow 11
-    image.tile = tiles if kind is tuple else [kind(*tile) for tile in tiles]  # type: ignore[attr-defined]
+    kind = type(image.tile[0])  # type: ignore[attr-defined]
+    image.tile = [kind(*tile) for tile in tiles]  # type: ignore[attr-defined]

@@ -157,17 +157,12 @@ def _frames(image: Image.Image) -> int:
 
 
 def _open(source: BinaryIO) -> Image.Image:
-    from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+    from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
-    formats = list(READS)
     try:
-        from PIL import AvifImagePlugin  # noqa: F401  # Pillow 11.3 and later
-    except ImportError:
-        formats.remove("AVIF")
-    try:
-        return Image.open(source, formats=formats)
+        return Image.open(source, formats=READS)
     except UnidentifiedImageError:
-        names = ", ".join(formats)
+        names = ", ".join(READS)
         raise PictureError(f"not a picture, a damaged one, or in a format that is not read ({names} are)") from None
 
 
