@@ -44,7 +44,8 @@ except (KeyboardInterrupt, Terminated):
 def end_runs(
     command: list[str],
     folder: Path,
-    allowed: set[bytes],
+    old: bytes,
+    new: set[bytes],
     number: signal.Signals,
     count: int,
     seed: int,
@@ -56,13 +57,14 @@ def end_runs(
 
     The span begins at once, or with `after_output` when the command prints a line.
 
-    Asserts that the folder's TARGET is one of the `allowed` contents each time, that nothing but temporary files is
-    there besides, and not even those after a signal that can be handled. Returns a tally of what was seen.
+    Asserts that the folder's TARGET, which is `old` at first each time, is that or one of `new` after it, that nothing
+    but temporary files is there besides, and not even those after a signal that can be handled. Returns a tally.
     """
     moments, seen = random.Random(seed), Counter[str]()
     inputs = {path.name for path in folder.iterdir()}
     for _ in range(count):
-        before, kept = (folder / TARGET).read_bytes(), temporaries(folder)
+        (folder / TARGET).write_bytes(old)
+        kept = temporaries(folder)
         process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
         )
@@ -74,12 +76,12 @@ def end_runs(
         process.communicate()
         code = process.returncode
         after = (folder / TARGET).read_bytes()
-        assert after in allowed, f"a partial file of {len(after)} bytes"
+        assert after in {old, *new}, f"a partial file of {len(after)} bytes"
         left = temporaries(folder)
         assert {path.name for path in folder.iterdir()} - inputs == left
         assert number == signal.SIGKILL or not left - kept, f"{number.name} left {left - kept}"
         seen[f"exit code {code}"] += 1
-        seen["target replaced" if after != before else "target as before"] += 1
+        seen["target replaced" if after != old else "target as before"] += 1
         seen["temporary file left"] += bool(left - kept)
     return seen
 
@@ -89,17 +91,15 @@ def temporaries(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.name.startswith(".lcodec-")}
 
 
-def prepare(folder: Path) -> tuple[set[bytes], float]:
-    """Put a photo and its coded file into a folder: the contents that it may have from now on, and a run's seconds."""
+def prepare(folder: Path) -> tuple[bytes, float]:
+    """Put a photo and its coded file into a folder: the latter's bytes, and a run's seconds."""
     with Image.open(PHOTO) as image:
         image.crop((300, 200, 396, 264)).save(folder / "photo.png")
     encode(folder)
     begun = time.monotonic()
     encode(folder)
     seconds = time.monotonic() - begun
-    new = (folder / TARGET).read_bytes()
-    (folder / TARGET).write_bytes(b"old")
-    return {new, b"old"}, seconds
+    return (folder / TARGET).read_bytes(), seconds
 
 
 def encode(folder: Path) -> None:
@@ -109,9 +109,9 @@ def encode(folder: Path) -> None:
 
 def end_encoders(folder: Path, number: signal.Signals, count: int, seed: int) -> Counter[str]:
     """End runs of the command line; a last one, left alone, must clean up."""
-    allowed, seconds = prepare(folder)
+    new, seconds = prepare(folder)
     command = [*COMMAND, "encode", "--quiet", "-f", "photo.png"]
-    seen = end_runs(command, folder, allowed, number, count, seed, 1.1 * seconds, after_output=False)
+    seen = end_runs(command, folder, b"old", {new}, number, count, seed, 1.1 * seconds, after_output=False)
     encode(folder)
     assert not temporaries(folder)
     return seen
@@ -121,9 +121,8 @@ def end_writers(folder: Path, number: signal.Signals, count: int, seed: int) -> 
     """The same with processes that write all the time, so that most are ended while they write."""
     prepare(folder)
     contents = {letter * (1 << 20) for letter in (b"a", b"b")}
-    (folder / TARGET).write_bytes(min(contents))
     command = [sys.executable, "-c", WRITER, TARGET]
-    seen = end_runs(command, folder, contents, number, count, seed, 0.1, after_output=True)
+    seen = end_runs(command, folder, b"old", contents, number, count, seed, 0.1, after_output=True)
     encode(folder)
     assert not temporaries(folder)
     return seen

@@ -40,6 +40,8 @@ def write_whole(target: Path, data: bytes | memoryview, *, replace: bool) -> Non
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+        if fcntl is None:
+            file.close()  # Windows moves no open file
         if not replace:
             _move_to_new(path, target)
             return
@@ -96,11 +98,8 @@ def sweep(folder: Path) -> None:
         return
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if (
-                entry.name.startswith(_prefix())
-                and entry.name.endswith(".part")
-                and entry.is_file(follow_symlinks=False)
-            ):
+            ours = entry.name.startswith(_prefix()) and entry.name.endswith(".part")
+            if ours and entry.is_file(follow_symlinks=False):
                 _remove_if_abandoned(Path(entry.path))
 
 
