@@ -18,7 +18,7 @@ DRAWN = {
     "vtm": "#343a40",
     "bpg-444": COLOURS["bpg"],
     "avif-444": COLOURS["avif"],
-    "mbt2018-mean": "#a61e4d",
+    "mbt2018-mean": "#1c7ed6",
     "jpeg2000": COLOURS["jpeg2000"],
     "webp": COLOURS["webp"],
     "jxl": COLOURS["jxl"],

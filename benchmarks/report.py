@@ -136,9 +136,8 @@ def main() -> None:
     new = splice(old, table(rows))
     arguments.readme.write_text(new, encoding="utf-8")
     write_figure(curve(rows), arguments.figure)
-    print(
-        f"{arguments.readme.name}: {'already up to date' if new == old else 'updated'}; {arguments.figure.name}: drawn"
-    )
+    print(f"{arguments.readme.name}: {'already up to date' if new == old else 'updated'}")
+    print(f"{arguments.figure.name}: drawn")
 
 
 if __name__ == "__main__":
