@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, files, options
+from lcodec.cli import files, folders, many_files, options
 from lcodec.errors import UsageError
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -22,18 +21,28 @@ Examples:
   lcodec encode photo.jpg                       writes photo.lcdc
   lcodec encode -q 30 photo.jpg -o small.lcdc
   lcodec encode -O coded *.png                  writes coded/*.lcdc
+  lcodec encode -r photos -O coded              mirrors the folder; again: only what changed
+  find . -name '*.jpg' -print0 | lcodec encode -0 --files-from - -O coded
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
 Read are PNG, JPEG, WebP, TIFF, GIF (first frame), BMP, PPM, PGM and AVIF. Grey
 stays grey; palettes and CMYK become RGB, 16 bits become 8, the EXIF orientation
 is applied, the colour profile kept. A transparent picture is refused.
+
+\b
+In folders, what has a picture's suffix and is not hidden is encoded. Outputs
+go to the same places below -O. A run over folders (or --files-from with -O)
+records in DIR/.lcodec, by SHA-256, what it made of what: run again, it makes
+what is missing, damaged, or of another input or other settings, and nothing
+else. -f makes all again; an output that is not recorded is left alone without
+it. --skip-existing looks at names only.
 'lcodec --help' lists the exit codes.
 """
 
 
 @click.command(epilog=_EPILOG)
-@options.inputs
+@options.inputs_or_list
 @options.write_options
 @click.option(
     "-m",
@@ -46,6 +55,7 @@ is applied, the colour profile kept. A transparent picture is refused.
     help="Model, by name ('lcodec models') or file.",
 )
 @options.quality
+@options.folder_options(smaller=True)
 @options.run_options("encode")
 def encode(
     *,
@@ -59,6 +69,7 @@ def encode(
     max_pixels: int,
     quiet: bool,
     as_json: bool,
+    many: options.FolderOptions,
 ) -> int:
     """Encode pictures to .lcdc files.
 
@@ -68,23 +79,9 @@ def encode(
     for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
         if item.lower().endswith(files.SUFFIX):
             raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
-    jobs = files.plan(inputs, output, folder, files.coded_name)
+    jobs = folders.plan(inputs, output, folder, many, files.coded_name, files.PICTURES)
 
-    from lcodec import codec
-    from lcodec.container import read_header
-    from lcodec.picture import read_picture
+    from lcodec.cli.coding import Encoding
 
-    model = Zoo().load(model_wanted)
-    files.make_folder(folder)
-    json_err = jobs[0].target is None
-
-    def work(job: files.Job) -> None:
-        start = time.perf_counter()
-        files.refuse_target(job, force=force)
-        picture = read_picture(files.open_source(job), max_pixels=max_pixels)
-        data = codec.encode(picture, model, quality, device=device)
-        files.write(job, data, force=force)
-        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start)
-        batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
-
-    return batch.run(jobs, work, as_json=as_json, json_err=json_err)
+    encoding = Encoding.of(model_wanted, quality=quality, device=device, max_pixels=max_pixels)
+    return many_files.run(jobs, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)

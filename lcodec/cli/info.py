@@ -34,7 +34,8 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
     zoo = Zoo()
 
     def work(job: files.Job) -> None:
-        data = files.read_coded(job)
+        with files.open_input(job) as file:
+            data = files.read_coded(file)
         header = read_header(data)
         if len(data) != header.total:
             kind = "truncated" if len(data) < header.total else "damaged"
