@@ -133,8 +133,10 @@ class FolderOptions:
     def worker_count(self, inputs: int, device: str) -> int:
         """Processes for so many inputs.
 
-        A process takes 0.3 s to start, which from about eight photos on two cores is won back: see
-        `benchmarks/throughput.py`. A GPU is not shared out unless asked for.
+        A process with one BLAS thread on each core: 8 photos of 768x512 took one process with one thread 2.4 s of
+        processor time, two such processes 2.9 s (starting one costs as much as encoding a photo, so each gets four at
+        least), and one process with two threads over 7 s on a busy machine, for its threads wait for each other
+        (`benchmarks/throughput.py` compares them). A GPU is not shared out unless asked for.
         """
         if self.jobs is not None:
             return min(self.jobs, max(inputs, 1))

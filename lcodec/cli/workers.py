@@ -161,7 +161,7 @@ def on_cluster(
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say is said here
     try:
-        client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
+        client = distributed.Client(address, timeout=_PATIENCE)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         raise LcodecError(f"cannot reach a Dask scheduler at {address}") from error
     with client:
