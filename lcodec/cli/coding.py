@@ -33,6 +33,10 @@ class Coding(Protocol):
     """A way of making an output of an input."""
 
     @property
+    def device(self) -> Device:
+        """Where networks run."""
+
+    @property
     def settings(self) -> dict[str, Any]:
         """All that shapes the output, besides the input; fit for JSON."""
 

@@ -83,7 +83,7 @@ def _outcomes(jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bo
 
         yield from on_cluster(work, tasks, many.scheduler, lost)
         return
-    count = many.worker_count(len(jobs), getattr(coding, "device", "auto"))
+    count = many.worker_count(len(jobs), coding.device)
     if count == 1:
         yield from map(work, tasks)
         return

@@ -189,7 +189,7 @@ def folder_options(*, smaller: bool) -> Callable[[F], F]:
             "--jobs",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Processes.  [default: one a core, fewer for under 8 inputs, 1 for cuda]",
+            help="Processes.  [default: one a core, but 4 inputs or more each; 1 for cuda]",
         ),
         click.option(
             "--scheduler", metavar="ADDRESS", help="Work on the Dask cluster there (needs lcodec[dask], shared paths)."

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from lcodec.cli.files import Job
+from lcodec.errors import LcodecError
 
 __all__ = ["add", "digest", "digest_file", "line", "read"]
 
@@ -49,17 +50,25 @@ def line(job: Job, source: str, settings: dict[str, Any], made: str | None) -> s
 
 
 def read(root: Path) -> dict[str, frozenset[str]]:
-    """Return the lines of a root, by the name of their output; what is no line is passed over."""
+    """Return the lines of a root, by the name of their output; what is no line is passed over.
+
+    Raises:
+        LcodecError: a file of the record cannot be read.
+    """
     found: dict[str, set[str]] = {}
     for path in sorted((root / _FOLDER).glob("*.jsonl")):
-        for item in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise LcodecError(f"cannot read the record {path}: {error.strerror or error}") from error
+        for item in lines:
             try:
                 name = json.loads(item)["output"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
             if isinstance(name, str):
                 found.setdefault(name, set()).add(item)
-    return {name: frozenset(lines) for name, lines in found.items()}
+    return {name: frozenset(items) for name, items in found.items()}
 
 
 def add(root: Path, item: str) -> None:
