@@ -21,15 +21,20 @@ try:
 except ImportError:  # Windows: nothing is locked there, and nothing swept
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["sweep", "write_whole"]
+__all__ = ["copy_status", "drop_unfinished", "sweep", "write_whole"]
 
 _MACHINE_ID = Path("/etc/machine-id")
 
 
-def write_whole(target: Path, data: bytes | memoryview, *, replace: bool) -> None:
+#: Temporary files of this process, for a signal handler that ends it on the spot.
+_unfinished: set[Path] = set()
+
+
+def write_whole(target: Path, data: bytes | memoryview, *, replace: bool, status_from: Path | None = None) -> None:
     """Write a file; on any failure or interruption what was there before is there still, and nothing besides.
 
-    Sweeps the folder first. A file that is replaced keeps its mode; a symbolic link is itself replaced.
+    Sweeps the folder first. A file that is replaced keeps its mode; a symbolic link is itself replaced. Times and mode
+    are those of `status_from`, if it is given.
 
     Raises:
         FileExistsError: the target exists, or came into being meanwhile, and is not to be replaced.
@@ -42,12 +47,27 @@ def write_whole(target: Path, data: bytes | memoryview, *, replace: bool) -> Non
         os.fsync(file.fileno())
         if fcntl is None:
             file.close()  # Windows moves no open file
-        if not replace:
-            _move_to_new(path, target)
-            return
-        if target.exists() and not target.is_symlink():
+        if status_from is not None:
+            copy_status(status_from, path)
+        elif replace and target.exists() and not target.is_symlink():
             path.chmod(target.stat().st_mode & 0o7777)
-        path.replace(target)
+        if replace:
+            path.replace(target)
+        else:
+            _move_to_new(path, target)
+
+
+def copy_status(source: Path, target: Path) -> None:
+    """Give a file the times and the mode of another, less its set-user-id and like bits."""
+    status = source.stat()
+    target.chmod(status.st_mode & 0o777)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def drop_unfinished() -> None:
+    """Remove the temporary files of this process."""
+    for path in list(_unfinished):
+        path.unlink(missing_ok=True)
 
 
 def _move_to_new(path: Path, target: Path) -> None:
@@ -76,6 +96,7 @@ def _prefix() -> str:
 def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A new, locked file, gone afterwards unless it was moved."""
     path = folder / f"{_prefix()}{os.urandom(6).hex()}.part"
+    _unfinished.add(path)
     try:
         with path.open("xb") as file:
             if fcntl is not None:
@@ -89,6 +110,7 @@ def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
             yield file, path
     finally:  # KeyboardInterrupt and SIGTERM too
         path.unlink(missing_ok=True)
+        _unfinished.discard(path)
 
 
 @cache

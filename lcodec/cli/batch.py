@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lcodec.rate import Found
     from lcodec.zoo import Zoo
 
-__all__ = ["Report", "human_size", "model_name", "print_json", "run", "tell"]
+__all__ = ["Failures", "Report", "as_lcodec_error", "human_size", "model_name", "print_json", "run"]
 
 
 @dataclass(frozen=True)
@@ -103,44 +103,47 @@ def print_json(record: dict[str, Any], *, err: bool = False) -> None:
     click.echo(json.dumps(record), err=err)
 
 
-def tell(job: Job, report: Report, *, quiet: bool, as_json: bool, json_err: bool) -> None:
-    """Report a file that is done."""
-    if as_json:
-        print_json(report.record(job), err=json_err)
-    elif not quiet:
-        for note in report.notes:
-            click.echo(f"lcodec: {job.source_name}: note: {note}", err=True)
-        click.echo(report.line(job), err=True)
+class Failures:
+    """The inputs that failed, each named when it does, and what that makes of the exit code."""
+
+    def __init__(self, *, as_json: bool, json_err: bool) -> None:
+        self._as_json, self._json_err = as_json, json_err
+        self._found: list[tuple[str, int]] = []
+
+    def add(self, name: str, message: str, exit_code: int) -> None:
+        """Name an input that failed; as JSON as well, if so asked, on standard error with `json_err`."""
+        self._found.append((name, exit_code))
+        click.echo(f"lcodec: {name}: {message}", err=True)
+        if self._as_json:
+            print_json({"input": name, "error": message, "exit_code": exit_code}, err=self._json_err)
+
+    def close(self, inputs: int) -> int:
+        """Name all that failed of so many inputs once more, and return the exit code."""
+        if not self._found:
+            return 0
+        if inputs > 1:
+            names = ", ".join(name for name, _ in self._found)
+            click.echo(f"lcodec: {len(self._found)} of {inputs} inputs failed: {names}", err=True)
+        codes = {code for _, code in self._found}
+        return codes.pop() if len(self._found) == inputs and len(codes) == 1 else LcodecError.exit_code
 
 
 def run(jobs: Sequence[Job], work: Callable[[Job], None], *, as_json: bool, json_err: bool = False) -> int:
-    """Do `work` for each job, name those that fail, and return the exit code.
-
-    `work` also reports what it did. With `as_json` failures are reported as JSON as well, on standard error with
-    `json_err`.
-    """
-    failed: list[tuple[str, int]] = []
+    """Do `work`, which also reports, for each job, name those that fail, and return the exit code."""
+    failures = Failures(as_json=as_json, json_err=json_err)
     for job in jobs:
         try:
             work(job)
         except BrokenPipeError:
             raise
         except (LcodecError, OSError, MemoryError) as caught:
-            error = _as_lcodec_error(caught)
-            failed.append((job.source_name, error.exit_code))
-            click.echo(f"lcodec: {job.source_name}: {error}", err=True)
-            if as_json:
-                print_json({"input": job.source_name, "error": str(error), "exit_code": error.exit_code}, err=json_err)
-    if not failed:
-        return 0
-    if len(jobs) > 1:
-        names = ", ".join(name for name, _ in failed)
-        click.echo(f"lcodec: {len(failed)} of {len(jobs)} inputs failed: {names}", err=True)
-    codes = {code for _, code in failed}
-    return codes.pop() if len(failed) == len(jobs) and len(codes) == 1 else LcodecError.exit_code
+            error = as_lcodec_error(caught)
+            failures.add(job.source_name, str(error), error.exit_code)
+    return failures.close(len(jobs))
 
 
-def _as_lcodec_error(error: LcodecError | OSError | MemoryError) -> LcodecError:
+def as_lcodec_error(error: LcodecError | OSError | MemoryError) -> LcodecError:
+    """Return what is reported of an error of one input."""
     if isinstance(error, LcodecError):
         return error
     if isinstance(error, MemoryError):

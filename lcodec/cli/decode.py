@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, files, options
+from lcodec.cli import files, folders, many_files, options
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -21,6 +19,7 @@ Examples:
   lcodec decode photo.lcdc                      writes photo.png
   lcodec decode photo.lcdc -o photo.jpg         JPEG, quality 95
   lcodec decode --format webp -O out *.lcdc     lossless WebP
+  lcodec decode -r coded -O pictures            mirrors the folder; again: only what changed
   lcodec decode - -o - < photo.lcdc | display
 
 \b
@@ -30,7 +29,7 @@ of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
 
 
 @click.command(epilog=_EPILOG)
-@options.coded_inputs
+@options.coded_inputs(required=False)
 @options.write_options
 @click.option(
     "--format",
@@ -39,6 +38,7 @@ of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
     help="Format of the output.  [default: as -o's suffix says, else png]",
 )
 @options.background
+@options.folder_options(smaller=False)
 @options.run_options("decode")
 def decode(
     *,
@@ -52,6 +52,7 @@ def decode(
     max_pixels: int,
     quiet: bool,
     as_json: bool,
+    many: options.FolderOptions,
 ) -> int:
     """Decode .lcdc files to pictures.
 
@@ -61,29 +62,10 @@ def decode(
     and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
     form = format_wanted or files.picture_format(output)
-    jobs = files.plan(inputs, output, folder, lambda source: files.picture_name(source, form))
+    jobs = folders.plan(inputs, output, folder, many, lambda source: files.picture_name(source, form), {files.SUFFIX})
 
-    from lcodec import codec
-    from lcodec.container import read_header
-    from lcodec.picture import parse_colour, write_picture
-    from lcodec.zoo import Zoo
+    from lcodec.cli.coding import Decoding
+    from lcodec.picture import parse_colour
 
-    zoo, colour = Zoo(), parse_colour(background)
-    files.make_folder(folder)
-    json_err = jobs[0].target is None
-
-    def work(job: files.Job) -> None:
-        start = time.perf_counter()
-        files.refuse_target(job, force=force)
-        data = files.read_coded(job)
-        picture = codec.decode(data, zoo, device=device, max_pixels=max_pixels)
-        written = BytesIO()
-        notes: list[str] = []
-        write_picture(picture, written, form, background=colour, note=notes.append)
-        files.write(job, written.getbuffer(), force=force)
-        header = read_header(data)
-        name = batch.model_name(zoo, header) or header.entropy_id.hex()
-        report = batch.Report(header, name, written.tell(), time.perf_counter() - start, notes)
-        batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
-
-    return batch.run(jobs, work, as_json=as_json, json_err=json_err)
+    decoding = Decoding(form, parse_colour(background), device, max_pixels)
+    return many_files.run(jobs, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, completion, files, options
+from lcodec.cli import completion, files, folders, many_files, options
 from lcodec.errors import UsageError
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -25,6 +24,8 @@ Examples:
   lcodec encode -O coded *.png                  writes coded/*.lcdc
   lcodec encode --max-size 40k photo.jpg        the best that fits
   lcodec encode --min-psnr 36 photo.jpg         the smallest that is good enough
+  lcodec encode -r photos -O coded              mirrors the folder; again: only what changed
+  find . -name '*.jpg' -print0 | lcodec encode -0 --files-from - -O coded
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
@@ -32,12 +33,20 @@ Read are PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF; of several frames
 or pages, the first. Grey stays grey, transparency is kept without loss; palettes
 and CMYK become RGB, 16 bits become 8, the EXIF orientation is applied. Notes on
 standard error say what was not kept.
+
+\b
+In folders, what has a picture's suffix and is not hidden is encoded. Outputs
+go to the same places below -O. A run over folders (or --files-from with -O)
+records in DIR/.lcodec, by SHA-256, what it made of what: run again, it makes
+what is missing, damaged, or of another input or other settings, and nothing
+else. -f makes all again; an output that is not recorded is left alone without
+it. --skip-existing looks at names only.
 'lcodec --help' lists the exit codes.
 """
 
 
 @click.command(epilog=_EPILOG)
-@options.picture_inputs
+@options.picture_inputs(required=False)
 @options.write_options
 @click.option(
     "-m",
@@ -68,6 +77,7 @@ standard error say what was not kept.
     show_default=True,
     help="More than 8 bits a sample: round them to 8, or refuse them.",
 )
+@options.folder_options(smaller=True)
 @options.run_options("encode")
 def encode(
     *,
@@ -85,6 +95,7 @@ def encode(
     max_pixels: int,
     quiet: bool,
     as_json: bool,
+    many: options.FolderOptions,
     **_targets: float | None,
 ) -> int:
     """Encode pictures to .lcdc files.
@@ -96,36 +107,20 @@ def encode(
         if item.lower().endswith(files.SUFFIX):
             raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
     wanted = options.target()
-    jobs = files.plan(inputs, output, folder, files.coded_name)
+    jobs = folders.plan(inputs, output, folder, many, files.coded_name, files.PICTURES)
 
-    from lcodec import codec, rate
-    from lcodec.container import read_header
-    from lcodec.picture import WHITE, parse_colour, read_picture
+    from lcodec.cli.coding import Encoding
+    from lcodec.picture import WHITE, parse_colour
 
-    colour = parse_colour(background) if alpha == "flatten" else WHITE
-    zoo = Zoo()
-    model = zoo.load(model_wanted)
-    target = rate.Target(*wanted) if wanted else None
-    files.make_folder(folder)
-    json_err = jobs[0].target is None
-
-    def work(job: files.Job) -> None:
-        start = time.perf_counter()
-        files.refuse_target(job, force=force)
-        notes: list[str] = []
-        picture = read_picture(
-            files.open_source(job),
-            max_pixels=max_pixels,
-            alpha=alpha,
-            background=colour,
-            metadata=metadata,
-            strict_depth=depth == "strict",
-            note=notes.append,
-        )
-        found = rate.encode_to(picture, model, target, zoo=zoo, device=device) if target else None
-        data = found.data if found else codec.encode(picture, model, quality, device=device)
-        files.write(job, data, force=force)
-        report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, notes, found)
-        batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)
-
-    return batch.run(jobs, work, as_json=as_json, json_err=json_err)
+    encoding = Encoding.of(
+        model_wanted,
+        quality=quality,
+        target=wanted,
+        alpha=alpha,
+        background=parse_colour(background) if alpha == "flatten" else WHITE,
+        metadata=metadata,
+        strict_depth=depth == "strict",
+        device=device,
+        max_pixels=max_pixels,
+    )
+    return many_files.run(jobs, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)

@@ -50,7 +50,7 @@ with --jobs over 1 they are those of a busy machine.
 
 
 @click.command(epilog=_EPILOG)
-@options.picture_inputs
+@options.picture_inputs(required=True)
 @click.option(
     "--codec",
     "codecs",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,16 +21,18 @@ from lcodec.container import read_header
 from lcodec.errors import LcodecError, UsageError
 
 __all__ = [
+    "PICTURES",
+    "STREAM",
     "SUFFIX",
     "Job",
     "coded_name",
     "make_folder",
-    "open_source",
+    "open_input",
     "picture_format",
     "picture_name",
     "plan",
-    "read",
     "read_coded",
+    "refuse_collisions",
     "refuse_target",
     "write",
 ]
@@ -38,7 +41,7 @@ __all__ = [
 SUFFIX = ".lcdc"
 
 #: Standard input or output.
-_STREAM = "-"
+STREAM = "-"
 
 #: Bytes; an lcodec header is never longer.
 _HEADER_SIZE = 1024
@@ -61,8 +64,9 @@ _FORMATS = {
     ".npy": "npy",
 }
 
-#: Suffixes that an output name loses. Any other may be part of the name ("holiday 2026.08").
-_PICTURES = {*_FORMATS, ".gif", ".avif", ".jpe", ".jfif", ".dib", ".pbm"}
+#: Suffixes that make a file in a folder a picture, and that an output name loses. Any other may be part of the name
+#: ("holiday 2026.08").
+PICTURES = {*_FORMATS, ".gif", ".avif", ".jpe", ".jfif", ".dib", ".pbm"}
 
 
 @dataclass(frozen=True)
@@ -71,22 +75,33 @@ class Job:
 
     source: Path | None
     target: Path | None
+    root: Path | None = None  #: in a run over a folder: where the output must stay, and where it is recorded
     named: bool = False  #: the user named the output itself: links are followed, and devices written to
+
+    @property
+    def name(self) -> str:
+        """The output below the root, with / between folders on every system."""
+        return "" if self.root is None or self.target is None else self.target.relative_to(self.root).as_posix()
+
+    def absolute(self) -> Job:
+        """Return the same for a process that stands in another folder."""
+        source, target, root = (path and path.absolute() for path in (self.source, self.target, self.root))
+        return Job(source, target, root, self.named)
 
     @property
     def source_name(self) -> str:
         """The input as reports name it."""
-        return _STREAM if self.source is None else str(self.source)
+        return STREAM if self.source is None else str(self.source)
 
     @property
     def target_name(self) -> str:
         """The output as reports name it."""
-        return _STREAM if self.target is None else str(self.target)
+        return STREAM if self.target is None else str(self.target)
 
 
 def coded_name(source: Path) -> str:
     """Name of the coded file: photo.png -> photo.lcdc."""
-    return (source.stem if source.suffix.lower() in _PICTURES else source.name) + SUFFIX
+    return (source.stem if source.suffix.lower() in PICTURES else source.name) + SUFFIX
 
 
 def picture_name(source: Path, format: str) -> str:  # noqa: A002
@@ -121,25 +136,25 @@ def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: C
         raise UsageError("-o and -O exclude each other")
     if output is not None and len(inputs) > 1:
         raise UsageError(f"-o names the output of one input, and here are {len(inputs)}; -O names a folder")
-    if _STREAM in inputs and len(inputs) > 1:
+    if STREAM in inputs and len(inputs) > 1:
         raise UsageError("standard input (-) must be the only input")
-    if inputs[0] == _STREAM and folder is not None:
+    if inputs[0] == STREAM and folder is not None:
         raise UsageError("standard input (-) has no name to use in a folder; use -o")
     jobs = [_job(item, output, folder, name) for item in inputs]
-    _refuse_collisions(jobs)
+    refuse_collisions(jobs)
     return jobs
 
 
 def _job(item: str, output: str | None, folder: Path | None, name: Callable[[Path], str]) -> Job:
-    source = None if item == _STREAM else Path(item)
+    source = None if item == STREAM else Path(item)
     if output is not None:
-        return Job(source, None if output == _STREAM else Path(output), named=True)
+        return Job(source, None if output == STREAM else Path(output), named=True)
     if source is None:
         return Job(None, None)
     return Job(source, (source.parent if folder is None else folder) / name(source))
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def refuse_collisions(jobs: Sequence[Job]) -> None:
     """Raise UsageError where an output is an input, or the output of another input."""
     sources = {identity: job.source for job in jobs if (identity := _identity(job.source)) is not None}
     seen: dict[str, Job] = {}
@@ -166,35 +181,20 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 # --------------------------------------------------------------------------------------------------------- reading
 
 
-def open_source(job: Job) -> Path | BinaryIO:
-    """Return what `read_picture` takes: the path, or all of standard input."""
-    return job.source if job.source is not None else BytesIO(read(job))
+@contextmanager
+def open_input(job: Job, drain: Callable[[BinaryIO], bytes]) -> Iterator[BinaryIO]:
+    """Open the input, seekable; of what is not, standard input for one, `drain` reads what is wanted of it first."""
+    if job.source is None:
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal; give a file, or pipe one in")
+        yield BytesIO(drain(sys.stdin.buffer))
+        return
+    with job.source.open("rb") as file:
+        yield file if file.seekable() else BytesIO(drain(file))
 
 
-def read(job: Job, size: int = -1) -> bytes:
-    """Read the input, or its first `size` bytes."""
-    if job.source is not None:
-        with job.source.open("rb") as file:
-            return file.read(size)
-    _refuse_terminal()
-    return sys.stdin.buffer.read(size)
-
-
-def _refuse_terminal() -> None:
-    if sys.stdin.isatty():
-        raise UsageError("standard input is a terminal; give a file, or pipe one in")
-
-
-def read_coded(job: Job) -> bytes:
+def read_coded(file: BinaryIO) -> bytes:
     """Read a coded file, and no more than its header says (and a byte, so that `unpack` sees that more follow)."""
-    if job.source is not None:
-        with job.source.open("rb") as file:
-            return _read_coded(file)
-    _refuse_terminal()
-    return _read_coded(sys.stdin.buffer)
-
-
-def _read_coded(file: BinaryIO) -> bytes:
     data = bytearray(file.read(_HEADER_SIZE))
     total = read_header(bytes(data)).total
     while len(data) <= total and (part := file.read(min(total + 1 - len(data), _READ_SIZE))):
@@ -222,28 +222,33 @@ def refuse_target(job: Job, *, force: bool) -> None:
     if job.target is None:
         if sys.stdout.isatty() and not force:
             raise UsageError("binary data is not written to a terminal (-f does)")
-    elif job.target.is_dir():
+        return
+    if job.root is not None and not Path(os.path.realpath(job.target)).is_relative_to(os.path.realpath(job.root)):
+        raise UsageError(f"the output {job.target} leads out of {job.root} through a symbolic link")
+    if job.target.is_dir():
         raise UsageError(f"the output {job.target} is a folder (-O names one)")
-    elif _exists(job) and not force:
+    if _exists(job) and not force:
         raise UsageError(f"{job.target} exists (-f overwrites)")
-    elif not job.target.parent.is_dir():
+    if job.root is None and not job.target.parent.is_dir():
         raise LcodecError(f"cannot write {job.target}: no such folder")
 
 
-def write(job: Job, data: bytes | memoryview, *, force: bool) -> None:
-    """Write the output: whole, or not at all."""
+def write(job: Job, data: bytes | memoryview, *, force: bool, preserve: bool = False) -> None:
+    """Write the output: whole, or not at all. With `preserve` it gets the input's times and mode."""
     refuse_target(job, force=force)  # once more: it may have come into being meanwhile
     if job.target is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
     try:
+        if job.root is not None:
+            job.target.parent.mkdir(parents=True, exist_ok=True)
         if job.named and job.target.exists() and not job.target.is_file():  # a device or a named pipe
             with job.target.open("wb") as file:
                 file.write(data)
         else:
             target = Path(os.path.realpath(job.target)) if job.named else job.target
-            write_whole(target, data, replace=force)
+            write_whole(target, data, replace=force, status_from=job.source if preserve else None)
     except FileExistsError:
         raise UsageError(f"{job.target} exists (-f overwrites)") from None
     except OSError as error:

@@ -40,7 +40,8 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
     zoo = Zoo()
 
     def work(job: files.Job) -> None:
-        data = files.read_coded(job)
+        with files.open_input(job, files.read_coded) as file:
+            data = files.read_coded(file)
         header = read_header(data)
         header.check_length(len(data))
         if check:

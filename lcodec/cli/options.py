@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lcodec.cli.completion import files_of
+from lcodec.cli.files import PICTURES, SUFFIX
 from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +27,12 @@ else:
 
 __all__ = [
     "FORMATS",
+    "FolderOptions",
     "Size",
     "as_json",
     "background",
     "coded_inputs",
+    "folder_options",
     "metadata",
     "picture_inputs",
     "quality",
@@ -44,6 +50,9 @@ _METADATA = ("icc", "exif", "xmp")
 
 #: Pixels; `lcodec.codec.MAX_PIXELS`, which is not imported for it.
 _MAX_PIXELS = 1 << 28
+
+#: Processes; Windows waits for no more.
+_MOST_JOBS = 60
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,16 +98,20 @@ def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
     return words
 
 
-def _inputs(*suffixes: str) -> Callable[[F], F]:
+def _inputs(suffixes: Iterable[str], *, required: bool) -> Callable[[F], F]:
     kind, complete = click.Path(path_type=str), files_of(*suffixes)
-    return click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=kind, shell_complete=complete)
+    return click.argument("inputs", nargs=-1, required=required, metavar="INPUT...", type=kind, shell_complete=complete)
 
 
-#: The pictures to process.
-picture_inputs = _inputs("jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp", "ppm", "pgm", "pnm", "avif")
+def picture_inputs(*, required: bool) -> Callable[[F], F]:
+    """The pictures to process; not required where --files-from may name them."""
+    return _inputs(sorted(suffix[1:] for suffix in PICTURES), required=required)
 
-#: The coded files to process.
-coded_inputs = _inputs("lcdc")
+
+def coded_inputs(*, required: bool) -> Callable[[F], F]:
+    """The coded files to process; not required where --files-from may name them."""
+    return _inputs([SUFFIX[1:]], required=required)
+
 
 #: -q, on the scale of every model.
 quality = click.option(
@@ -221,4 +234,88 @@ def run_options(command: str) -> Callable[[F], F]:
         ),
         click.option("--quiet", is_flag=True, help="Report errors only."),
         as_json,
+    )
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How many inputs are found and worked through."""
+
+    recursive: bool = False
+    files_from: str | None = None  #: a file with a name a line, or -
+    null: bool = False  #: a null byte ends each of those names
+    flat: bool = False
+    shard: tuple[int, int] | None = None  #: I of N, from 1
+    skip_existing: bool = False
+    if_smaller: bool = False
+    preserve: bool = False
+    dry_run: bool = False
+    jobs: int | None = None  #: processes; None: as `worker_count` says
+    scheduler: str | None = None  #: address of a Dask scheduler
+
+    def worker_count(self, inputs: int, device: str) -> int:
+        """Processes for so many inputs.
+
+        A process with one BLAS thread on each core: 8 photos of 768x512 took one process with one thread 2.4 s of
+        processor time, two such processes 2.9 s (starting one costs as much as encoding a photo, so each gets four at
+        least), and one process with two threads over 7 s on a busy machine, for its threads wait for each other
+        (`benchmarks/throughput.py` compares them). A GPU is not shared out unless asked for.
+        """
+        if self.jobs is not None:
+            return min(self.jobs, max(inputs, 1))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return 1 if device == "cuda" else max(1, min(cores, inputs // 4, _MOST_JOBS))
+
+
+def _parse_shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    index, slash, count = value.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise click.BadParameter(f"{value!r} is not I/N with I from 1 to N (2/4).")
+    return int(index), int(count)
+
+
+def _collect(function: F) -> F:
+    """Hand the options below to `function` as one argument, `many`."""
+    names = [field.name for field in fields(FolderOptions)]
+
+    @functools.wraps(function)
+    def call(**arguments: Any) -> Any:
+        many = FolderOptions(**{name: arguments.pop(name) for name in names if name in arguments})
+        return function(many=many, **arguments)
+
+    return call  # type: ignore[return-value]
+
+
+def folder_options(*, smaller: bool) -> Callable[[F], F]:
+    """Options of commands that take whole folders; `smaller`: with --if-smaller. They come as `many: FolderOptions`."""
+    if_smaller = click.option(
+        "--if-smaller", is_flag=True, help="Write only what is smaller than its input; say what is not."
+    )
+    return _stack(
+        click.option("-r", "--recursive", is_flag=True, help="Take folders, and mirror them."),
+        click.option(
+            "--files-from", metavar="FILE", type=click.Path(path_type=str), help="More inputs, one a line; - is stdin."
+        ),
+        click.option("-0", "--null", is_flag=True, help="Those names end in null bytes ('find -print0')."),
+        click.option("--flat", is_flag=True, help="All outputs into the folder of -O itself."),
+        click.option(
+            "--shard", metavar="I/N", callback=_parse_shard, help="Only the I-th of N shares, the same in any order."
+        ),
+        click.option("--skip-existing", is_flag=True, help="Pass over inputs whose output exists, whatever it holds."),
+        *([if_smaller] if smaller else []),
+        click.option("-p", "--preserve", is_flag=True, help="Give outputs the times and modes of their inputs."),
+        click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, and write nothing."),
+        click.option(
+            "-j",
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Processes.  [default: one a core, but 4 inputs or more each; 1 for cuda]",
+        ),
+        click.option(
+            "--scheduler", metavar="ADDRESS", help="Work on the Dask cluster there (needs lcodec[dask], shared paths)."
+        ),
+        _collect,
     )

@@ -1,0 +1,172 @@
+"""What `encode` and `decode` do to one file: their settings, as values that other processes can be given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from lcodec.cli import files
+from lcodec.errors import ModelError
+from lcodec.zoo import ANALYSIS, Zoo, identify
+
+if TYPE_CHECKING:
+    from lcodec.codec import Device
+    from lcodec.container import Header
+    from lcodec.picture.read import Alpha
+    from lcodec.rate import Found, Name
+    from lcodec.zoo import Model
+
+__all__ = ["Coded", "Coding", "Decoding", "Encoding"]
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What came of a file."""
+
+    data: bytes | memoryview
+    header: Header  #: of the coded side
+    model: str
+    notes: tuple[str, ...] = ()  #: what was not kept as it was
+    found: Found | None = None  #: how a target was met
+
+
+class Coding(Protocol):
+    """A way of making an output of an input."""
+
+    @property
+    def device(self) -> Device:
+        """Where networks run."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that shapes the output, besides the input; fit for JSON."""
+
+    def drain(self, stream: BinaryIO) -> bytes:
+        """Read what is wanted of an input that cannot be read twice."""
+
+    def code(self, source: BinaryIO) -> Coded:
+        """Make the output."""
+
+
+#: Settings that decide where and whether work is done, and not what comes of it.
+_NO_MATTER = {"device", "max_pixels"}
+
+
+def _settings(coding: Encoding | Decoding) -> dict[str, Any]:
+    return {name: value for name, value in asdict(coding).items() if name not in _NO_MATTER}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures are encoded."""
+
+    model: str  #: name or file
+    identity: str  #: of the model's arrays: those of its entropy part, synthesis and analysis
+    quality: float
+    target: tuple[Name, float] | None  #: to meet instead of the quality
+    alpha: Alpha
+    background: tuple[int, int, int]
+    metadata: tuple[str, ...]
+    strict_depth: bool
+    device: Device
+    max_pixels: int
+
+    @classmethod
+    def of(cls, model: str, *args: Any, **kwargs: Any) -> Encoding:
+        """Fill in the model's identity; the other arguments are the fields.
+
+        Raises:
+            ModelError: there is no such model.
+        """
+        if Path(model).is_file():
+            model = str(Path(model).absolute())  # a worker may stand in another folder
+        return cls(model, _load(model)[2], *args, **kwargs)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As in `Coding`; the model by its identity, for under one name there may be others in time."""
+        settings = _settings(self)
+        del settings["model"]
+        return settings
+
+    def drain(self, stream: BinaryIO) -> bytes:
+        """As in `Coding`: all of it."""
+        return stream.read()
+
+    def code(self, source: BinaryIO) -> Coded:
+        """Encode a picture file."""
+        from lcodec import codec, rate
+        from lcodec.container import read_header
+        from lcodec.picture import read_picture
+
+        zoo, model, identity = _load(self.model)
+        if identity != self.identity:
+            raise ModelError(f"the model {self.model} here is not the one that the run began with")
+        notes: list[str] = []
+        picture = read_picture(
+            source,
+            max_pixels=self.max_pixels,
+            alpha=self.alpha,
+            background=self.background,
+            metadata=self.metadata,
+            strict_depth=self.strict_depth,
+            note=notes.append,
+        )
+        if self.target is None:
+            found, data = None, codec.encode(picture, model, self.quality, device=self.device)
+        else:
+            found = rate.encode_to(picture, model, rate.Target(*self.target), zoo=zoo, device=self.device)
+            data = found.data
+        return Coded(data, read_header(data), model.name, tuple(notes), found)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str) -> tuple[Zoo, Model, str]:
+    """A model, its identity, and a zoo that finds it for decoding, also when it is but a file."""
+    zoo = Zoo()
+    model = zoo.load(name)
+    parts = model.entropy_id, model.synthesis_id, identify(model.arrays, ANALYSIS, 4)
+    return zoo, model, "-".join(part.hex() for part in parts)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How coded files are decoded."""
+
+    format: str
+    background: tuple[int, int, int]
+    device: Device
+    max_pixels: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As in `Coding`."""
+        return _settings(self)
+
+    def drain(self, stream: BinaryIO) -> bytes:
+        """As in `Coding`: as much as the header says."""
+        return files.read_coded(stream)
+
+    def code(self, source: BinaryIO) -> Coded:
+        """Decode a coded file to a picture file."""
+        from lcodec import codec
+        from lcodec.cli.batch import model_name
+        from lcodec.container import read_header
+        from lcodec.picture import write_picture
+
+        data = files.read_coded(source)
+        zoo = _zoo()
+        picture = codec.decode(data, zoo, device=self.device, max_pixels=self.max_pixels)
+        written, notes = BytesIO(), list[str]()
+        write_picture(picture, written, self.format, background=self.background, note=notes.append)
+        header = read_header(data)
+        name = model_name(zoo, header) or header.entropy_id.hex()
+        return Coded(written.getbuffer(), header, name, tuple(notes))
+
+
+@lru_cache(maxsize=1)
+def _zoo() -> Zoo:
+    return Zoo()  # keeps the models that it has loaded

@@ -1,0 +1,166 @@
+"""Runs `encode` and `decode` over their inputs: gives the work out, and reports what comes of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+
+import click
+
+from lcodec.cli import batch, files, record
+from lcodec.cli.coding import Coding, Encoding
+from lcodec.cli.files import Job
+from lcodec.cli.options import FolderOptions
+from lcodec.cli.work import Outcome, Task, lost, work
+from lcodec.errors import UsageError
+
+__all__ = ["run"]
+
+#: What is said of an output that was not written.
+_SAID = {
+    "current": "is there as it should be",
+    "exists": "exists, left alone",
+    "larger": "not written: not smaller than the input",
+    "planned": "would be written",
+}
+
+Tick = Callable[[Outcome], None]
+
+
+def run(
+    jobs: list[Job],
+    coding: Coding,
+    many: FolderOptions,
+    folder: Path | None,
+    *,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Make all outputs, report each, and return the exit code."""
+    if force and many.skip_existing:
+        raise UsageError("-f and --skip-existing exclude each other")
+    if many.scheduler is not None and many.jobs is not None:
+        raise UsageError("-j and --scheduler exclude each other: the cluster has the processes that it has")
+    if not many.dry_run:
+        files.make_folder(folder)
+    json_err = bool(jobs) and jobs[0].target is None
+    over_folders = many.files_from is not None or any(job.root is not None for job in jobs) or not jobs
+    # On a terminal a bar takes the place of the lines; JSON on the same terminal would write over it.
+    bar = over_folders and not quiet and sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
+    failures = batch.Failures(as_json=as_json, json_err=json_err)
+    total = _Total()
+    with closing(_outcomes(jobs, coding, many, force=force)) as outcomes, _progress(len(jobs), show=bar) as tick:
+        for outcome in outcomes:
+            total.add(outcome)
+            if outcome.failure is not None:
+                failures.add(outcome.task.job.source_name, outcome.failure.message, outcome.failure.exit_code)
+            elif as_json:
+                batch.print_json(_record(outcome), err=json_err)
+            elif not quiet and not bar and (outcome.what != "current" or not over_folders):
+                for note in outcome.report.notes if outcome.report else ():
+                    click.echo(f"lcodec: {outcome.task.job.source_name}: note: {note}", err=True)
+                click.echo(_line(outcome), err=True)
+            tick(outcome)
+    if over_folders and not quiet and not as_json:
+        click.echo(f"lcodec: {total.line('encoded' if isinstance(coding, Encoding) else 'decoded')}", err=True)
+    return failures.close(len(jobs))
+
+
+def _outcomes(jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bool) -> Generator[Outcome, None, None]:
+    if many.scheduler is not None:
+        if any(job.source is None or job.target is None for job in jobs):
+            raise UsageError("a cluster reads and writes files, not standard input and output")
+        jobs = [job.absolute() for job in jobs]
+    known = {root: record.read(root) for root in {job.root for job in jobs} if root is not None}
+    tasks = (
+        Task(job, coding, many, force, known[job.root].get(job.name, frozenset()) if job.root else frozenset())
+        for job in jobs
+    )
+    if many.scheduler is not None:
+        from lcodec.cli.workers import on_cluster
+
+        yield from on_cluster(work, tasks, many.scheduler, lost)
+        return
+    count = many.worker_count(len(jobs), coding.device)
+    if count == 1:
+        yield from map(work, tasks)
+        return
+    from lcodec.cli.workers import in_processes
+
+    yield from in_processes(work, tasks, count, lost)
+
+
+def _line(outcome: Outcome) -> str:
+    job = outcome.task.job
+    if outcome.report is not None:
+        return outcome.report.line(job)
+    return f"{job.source_name} -> {job.target_name}  {_SAID[outcome.what]}"
+
+
+def _record(outcome: Outcome) -> dict[str, object]:
+    job = outcome.task.job
+    if outcome.report is not None:
+        return outcome.report.record(job)
+    return {"input": job.source_name, "output": job.target_name, "skipped": outcome.what}
+
+
+class _Total:
+    """The sum of what came of the inputs."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.counts: dict[str, int] = {}
+        self.source_bytes = self.output_bytes = 0
+
+    def add(self, outcome: Outcome) -> None:
+        self.counts[outcome.what] = self.counts.get(outcome.what, 0) + 1
+        if outcome.report is not None:
+            self.source_bytes += outcome.source_bytes
+            self.output_bytes += outcome.report.output_bytes
+
+    def line(self, verb: str) -> str:
+        """The last line of a run over folders."""
+        words = {
+            "current": "current",
+            "exists": "existed",
+            "larger": "not smaller",
+            "planned": "to do",
+            "failed": "failed",
+        }
+        seconds, done = time.perf_counter() - self.start, self.counts.get("done", 0)
+        parts = [f"{done} {verb}"]
+        if done:
+            ratio = self.output_bytes / max(self.source_bytes, 1)
+            sizes = f"{batch.human_size(self.source_bytes)} -> {batch.human_size(self.output_bytes)}"
+            parts[0] += f", {sizes} ({100 * ratio:.1f} %), {seconds:.1f} s, {done / seconds:.1f} a second"
+        parts += [f"{self.counts[what]} {word}" for what, word in words.items() if what in self.counts]
+        return "; ".join(parts)
+
+
+def _progress(total: int, *, show: bool) -> AbstractContextManager[Tick]:
+    return _bar(total) if show else nullcontext(lambda _: None)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Tick]:
+    """Show how far the run is, how fast, how many bytes went in and came out, and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.fields[rate]}  {task.fields[sizes]}")
+    console = Console(stderr=True)
+    sums = _Total()
+    with Progress(BarColumn(), MofNCompleteColumn(), text, TimeRemainingColumn(), console=console) as bar:
+        item = bar.add_task("", total=total, rate="", sizes="")
+
+        def tick(outcome: Outcome) -> None:
+            sums.add(outcome)
+            rate = sum(sums.counts.values()) / (time.perf_counter() - sums.start)
+            sizes = f"{batch.human_size(sums.source_bytes)} -> {batch.human_size(sums.output_bytes)}"
+            bar.update(item, advance=1, rate=f"{rate:.1f}/s", sizes=sizes)
+
+        yield tick

@@ -1,0 +1,135 @@
+"""The work on one input, the same in this process, in a pool of processes, and on a cluster."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from lcodec.cli import files, record
+from lcodec.cli.atomic import copy_status
+from lcodec.cli.batch import Report, as_lcodec_error
+from lcodec.cli.coding import Coded, Coding
+from lcodec.cli.files import Job
+from lcodec.cli.options import FolderOptions
+from lcodec.errors import LcodecError, LimitError, UsageError
+
+__all__ = ["Failure", "Outcome", "Task", "lost", "work"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One input, and all that is needed to work on it anywhere."""
+
+    job: Job
+    coding: Coding
+    many: FolderOptions
+    force: bool
+    known: frozenset[str] = frozenset()  #: the lines that the record has of the output
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no output."""
+
+    message: str  #: one line
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task. Done: the output was written. Current: it was there already, as it should be.
+
+    Exists: something is there, and --skip-existing left it. Larger: the output would not be smaller than the input.
+    Planned: with --dry-run, it would have been worked on.
+    """
+
+    task: Task
+    what: Literal["done", "current", "exists", "larger", "planned", "failed"]
+    source_bytes: int = 0
+    report: Report | None = None  #: with done
+    failure: Failure | None = None  #: with failed
+
+
+def lost(task: Task) -> Outcome:
+    """Return the outcome of a task that took a process with it."""
+    message = "the process that worked on it died, and again when it worked on nothing else (out of memory?)"
+    return Outcome(task, "failed", failure=Failure(message, LimitError.exit_code))
+
+
+def work(task: Task) -> Outcome:
+    """Make the output of an input, if it is not there as it should be. Errors of the input are returned, not raised."""
+    try:
+        return _work(task)
+    except BrokenPipeError:
+        raise
+    except (LcodecError, OSError, MemoryError) as caught:
+        error = as_lcodec_error(caught)
+        return Outcome(task, "failed", failure=Failure(str(error), error.exit_code))
+
+
+def _work(task: Task) -> Outcome:
+    start = time.perf_counter()
+    job, many, root = task.job, task.many, task.job.root
+    if many.skip_existing and job.target is not None and job.target.exists():
+        return Outcome(task, "exists")
+    files.refuse_target(job, force=task.force or root is not None)  # what exists below a root is looked at
+    source_digest = ""
+    with files.open_input(job, task.coding.drain) as source:
+        size = source.seek(0, 2)
+        source.seek(0)
+        if root is not None:
+            source_digest = record.digest_file(source)
+            if not task.force and (what := _finished(task, source_digest)):
+                return Outcome(task, what, size)
+        if many.dry_run:
+            return Outcome(task, "planned", size)
+        coded = task.coding.code(source)
+
+    def line(made: str | None) -> str:
+        return record.line(job, source_digest, task.coding.settings, made)
+
+    if many.if_smaller and len(coded.data) >= size:
+        if root is not None:
+            record.add(root, line(None))
+        return Outcome(task, "larger", size)
+    if root is not None:
+        alike = not task.force and not task.known and _must_be_alike(job, coded)
+        record.add(root, line(record.digest(coded.data)))  # before the output has its name
+        if alike:
+            return Outcome(task, "current", size)
+    files.write(job, coded.data, force=task.force or root is not None, preserve=many.preserve)
+    seconds = time.perf_counter() - start
+    report = Report(coded.header, coded.model, len(coded.data), seconds, coded.notes, coded.found)
+    return Outcome(task, "done", size, report)
+
+
+def _finished(task: Task, source_digest: str) -> Literal["current", "larger"] | None:
+    """Say whether an earlier run finished just this, and the output is still as it was made."""
+    job, settings = task.job, task.coding.settings
+    if job.source is None or job.target is None:
+        return None
+    if not job.target.exists():
+        left_out = task.many.if_smaller and record.line(job, source_digest, settings, None) in task.known
+        return "larger" if left_out else None
+    if not task.known:
+        return None
+    with job.target.open("rb") as file:
+        if record.line(job, source_digest, settings, record.digest_file(file)) not in task.known:
+            return None
+    if task.many.preserve and not task.many.dry_run:
+        copy_status(job.source, job.target)
+    return "current"
+
+
+def _must_be_alike(job: Job, coded: Coded) -> bool:
+    """Return whether an unrecorded output is there, which must be the very one that would be written.
+
+    Raises:
+        UsageError: it is not; it may be the user's only one.
+    """
+    if job.target is None or not job.target.exists():
+        return False
+    if job.target.stat().st_size == len(coded.data) and job.target.read_bytes() == coded.data:
+        return True
+    raise UsageError(f"{job.target} exists, and no record says that it was made of this input (-f overwrites)")
