@@ -11,7 +11,7 @@ same `_walk`; only where a symbol comes from differs.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,6 @@ class Coded:
     hyper: bytes
     latents: bytes
     check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
-    values: npt.NDArray[np.int32]  #: (h, w, 320) decoded latents, in 1/16 of a quantisation step
 
 
 class EntropyModel:
@@ -127,7 +126,7 @@ class EntropyModel:
         return Levels(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
 
     def encode(self, latents: npt.NDArray[np.float32], hyper_latents: npt.NDArray[np.float32], quality: int) -> Coded:
-        """Quantise and code one picture.
+        """Quantise and code one region, or a picture that is not cut.
 
         Args:
             latents: (h, w, 320), in units of standard deviation.
@@ -152,13 +151,13 @@ class EntropyModel:
         hyper_symbols = np.moveaxis(hyper, -1, 0).ravel()
         hyper_coder.put(self._hyper_indexes(levels, hyper.shape[:2]), hyper_symbols)
         check = _crc(hyper_symbols, check)
-        values = self._walk(hyper, latents.shape[:2], levels, exchange)
-        return Coded(hyper_coder.finish(), coder.finish(), check, values)
+        self._walk(hyper, latents.shape[:2], levels, exchange)
+        return Coded(hyper_coder.finish(), coder.finish(), check)
 
     def decode(
         self, hyper: bytes, latents: bytes, size: tuple[int, int], quality: int
     ) -> tuple[npt.NDArray[np.int32], int]:
-        """Decode one picture's latents, the mirror of `encode`.
+        """Decode one region's latents, the mirror of `encode`.
 
         Args:
             hyper: coded hyper-latents.
@@ -183,18 +182,29 @@ class EntropyModel:
             check = _crc(symbols, check)
             return symbols
 
-        hyper_size = (-(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE))
-        if self._least_bits(levels, hyper_size) > 8 * len(hyper) + SLACK_BITS:
-            raise DamagedError(f"damaged: {len(hyper)} bytes of side information cannot be those of its size")
+        hyper_size = _hyper_size(size)
         hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(levels, hyper_size))
         check = _crc(hyper_symbols, check)
         hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
         return self._walk(hyper_values, size, levels, exchange), check
 
-    def _least_bits(self, levels: Levels, size: tuple[int, ...]) -> float:
-        """What hyper-latents of a size cost at least, if each is the likeliest symbol of its table."""
-        likeliest = np.array([load_tables().frequencies[index].max() for index in levels.hyper_index], np.float64)
-        return float(-np.log2(likeliest / TOTAL).sum()) * size[0] * size[1]
+    def check_lengths(self, coded: Iterable[tuple[int, tuple[int, int]]], quality: int) -> None:
+        """Refuse side information that is too short for its size, before anything is allocated.
+
+        Args:
+            coded: bytes of coded hyper-latents, and (h, w) of the latents that they stand for.
+            quality: 0..QUALITY_STEPS.
+
+        Raises:
+            DamagedError: they would be too short if each hyper-latent were the likeliest symbol of its table.
+        """
+        indexes = self.levels(quality).hyper_index
+        likeliest = np.array([load_tables().frequencies[index].max() for index in indexes], np.float64)
+        bits = float(-np.log2(likeliest / TOTAL).sum())
+        for length, size in coded:
+            rows, columns = _hyper_size(size)
+            if bits * rows * columns > 8 * length + SLACK_BITS:
+                raise DamagedError(f"damaged: {length} bytes of side information cannot be those of its size")
 
     def _hyper_indexes(self, levels: Levels, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """Table of each hyper-latent, in the order of coding: channel, row, column."""
@@ -216,11 +226,10 @@ class EntropyModel:
             units = times_exp2(self.xp, self._place(window[0]), -levels.hyper_gain, ACTIVATION_BITS - 4)
             return self._fetch(hyper_synthesis(self.ops, units))
 
-        rows, columns = (side * HYPER_STRIDE for side in hyper.shape[:2])
-        features = np.empty((rows, columns, self.feature_channels), np.float32)
+        features = np.empty((*size, self.feature_channels), np.float32)
         scaled = (hyper * MEAN_STEPS).clip(-ACTIVATION_MAX, ACTIVATION_MAX)
-        map_tiles(synthesise, scaled, features, tile=HYPER_TILE, halo=HYPER_HALO)
-        return features[: size[0], : size[1]]
+        map_tiles(synthesise, scaled, features, tile=HYPER_TILE, halo=HYPER_HALO, up=HYPER_STRIDE)
+        return features
 
     def _walk(
         self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels, exchange: Exchange
@@ -290,6 +299,11 @@ class EntropyModel:
             indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[place[2]]).ravel())
             means.append(self._fetch(mean[0]).ravel())
         return where, np.concatenate(indexes), np.concatenate(means)
+
+
+def _hyper_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Size of the hyper-latents of latents."""
+    return -(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE)
 
 
 def _index(scale: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
