@@ -49,7 +49,7 @@ def encode(
         quality: 0 to 100; steps of 0.01 have an effect.
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
-        memory: bytes that the process may hold in all, besides the picture; limits how many regions are coded at a time.
+        memory: bytes that the process may hold besides the picture and its file; limits the regions coded at a time.
 
     Raises:
         UsageError: the quality is out of range, or the device is not there.
@@ -100,8 +100,7 @@ def decode(
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
         max_pixels: larger pictures are refused.
-        memory: bytes that the process may hold in all, besides the picture; limits how many regions are decoded at a
-            time.
+        memory: bytes that the process may hold besides the picture and its file; limits the regions decoded at a time.
 
     Raises:
         DamagedError: not an lcodec file, or damaged or truncated.

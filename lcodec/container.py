@@ -136,7 +136,6 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
     """Bytes of a file; the lengths in `header.sections` and `header.size` are not looked at."""
     compressed = {CHUNKS[name]: zlib.compress(content, 9) for name, content in chunks.items()}
     flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed) | _HAS_REGIONS * bool(header.region)
-    hyper, latents = b"".join(part.hyper for part in parts), b"".join(part.latents for part in parts)
     table = b"".join(_varint(len(part.hyper)) + _varint(len(part.latents)) for part in parts) if header.region else b""
     fields = [
         MAGIC,
@@ -147,14 +146,15 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
     ]
     if header.region:
         fields += [_varint(header.region // REGION_UNIT), _varint(len(table))]
-    fields += [_varint(len(hyper)), _varint(len(latents))]
+    fields += [_varint(sum(len(part.hyper) for part in parts)), _varint(sum(len(part.latents) for part in parts))]
     if compressed:
-        fields += [
-            _varint(len(compressed)),
-            *(bytes((kind,)) + _varint(len(body)) for kind, body in compressed.items()),
-        ]
-    body = b"".join([*fields, table, hyper, latents, *compressed.values()])
-    return body + _CRC.pack(zlib.crc32(body))
+        fields.append(_varint(len(compressed)))
+        fields += [bytes((kind,)) + _varint(len(body)) for kind, body in compressed.items()]
+    fields += [table, *(part.hyper for part in parts), *(part.latents for part in parts), *compressed.values()]
+    check = 0
+    for field in fields:
+        check = zlib.crc32(field, check)
+    return b"".join([*fields, _CRC.pack(check)])
 
 
 def read_header(data: bytes) -> Header:
@@ -211,19 +211,20 @@ def unpack(data: bytes) -> Container:
         raise DamagedError(f"truncated: {len(data)} of {header.total} bytes")
     if len(data) > header.total:
         raise DamagedError(f"damaged: {len(data) - header.total} bytes too many")
-    if zlib.crc32(data[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
+    view = memoryview(data)
+    if zlib.crc32(view[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
         raise DamagedError("damaged: the checksum differs")
     at, bodies = header.size, {}
     for name, size in header.sections.items():
-        bodies[name] = data[at : at + size]
+        bodies[name] = view[at : at + size]
         at += size
     chunks = {name: _decompress(bodies[name]) for name in CHUNKS if name in bodies}
     if not header.region:
-        return Container(header, [Part(bodies["hyper"], bodies["latents"])], chunks)
-    return Container(header, _cut(header, bodies["regions"], bodies["hyper"], bodies["latents"]), chunks)
+        return Container(header, [Part(bytes(bodies["hyper"]), bytes(bodies["latents"]))], chunks)
+    return Container(header, _cut(header, bytes(bodies["regions"]), bodies["hyper"], bodies["latents"]), chunks)
 
 
-def _cut(header: Header, table: bytes, hyper: bytes, latents: bytes) -> list[Part]:
+def _cut(header: Header, table: bytes, hyper: memoryview, latents: memoryview) -> list[Part]:
     """Cut the sections into those of the regions, as the table of their sizes says."""
     rows, columns = header.regions
     if 2 * rows * columns > len(table):  # before anything is made for each of them
@@ -231,14 +232,14 @@ def _cut(header: Header, table: bytes, hyper: bytes, latents: bytes) -> list[Par
     reader, parts, at_hyper, at_latents = _Reader(table), [], 0, 0
     for _ in range(rows * columns):
         next_hyper, next_latents = at_hyper + reader.varint(), at_latents + reader.varint()
-        parts.append(Part(hyper[at_hyper:next_hyper], latents[at_latents:next_latents]))
+        parts.append(Part(bytes(hyper[at_hyper:next_hyper]), bytes(latents[at_latents:next_latents])))
         at_hyper, at_latents = next_hyper, next_latents
     if (reader.at, at_hyper, at_latents) != (len(table), len(hyper), len(latents)):
         raise DamagedError("damaged: the table of regions does not add up")
     return parts
 
 
-def _decompress(body: bytes) -> bytes:
+def _decompress(body: memoryview) -> bytes:
     """Content of a chunk, at most CHUNK_MAX bytes."""
     stream = zlib.decompressobj()
     try:

@@ -7,19 +7,33 @@ Rows, columns and sides are counted in latents here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.entropy.model import band_rows
+from lcodec.errors import LimitError
+from lcodec.networks.hyperprior import CONTEXT_HALO
 from lcodec.networks.transforms import SYNTHESIS_HALO
 
-__all__ = ["Kept", "Region", "cut", "strips"]
+__all__ = ["MEMORY", "Kept", "Region", "cut", "strips", "workers_to_decode", "workers_to_encode"]
 
 
-#: Bytes
+#: Bytes that the process may hold besides the picture and its file, unless the caller says otherwise.
 MEMORY = 1 << 30
+#: Bytes that it holds anyway: Python, NumPy and a model.
+_BASE = 128 << 20
+#: Bytes that a worker takes in any case.
+_WORKER = 28 << 20
+#: Bytes of the networks' working arrays for each latent position of a band.
+_NETWORKS = 19 << 10
+#: Bytes for each latent position of a region that is worked on: latents, their values and features.
+_POSITION = 4 * (320 + 320 + 192)
+#: Bytes of a position's decoded latents.
+_DECODED = 4 * 320
 
 
 @dataclass(frozen=True)
@@ -52,14 +66,44 @@ def strips(rows: list[list[Region]], workers: int) -> list[list[Region]]:
 
 
 def workers_to_encode(memory: int, rows: list[list[Region]], cores: int) -> int:
-    return min(cores, sum(map(len, rows)))
+    """How many regions may be coded at a time.
+
+    Raises:
+        LimitError: `memory`, in bytes, does not suffice for one.
+    """
+    return _affordable(memory, rows, cores, lambda workers: _BASE + workers * _work(rows))
 
 
 def workers_to_decode(memory: int, rows: list[list[Region]], cores: int) -> int:
-    return min(cores, sum(map(len, rows)))
+    """How many regions may be decoded at a time.
+
+    Raises:
+        LimitError: `memory`, in bytes, does not suffice for one.
+    """
+
+    def need(workers: int) -> int:
+        kept = min(rows[-1][-1].bottom, 2 * _rows_of_a_strip(rows, workers) * rows[0][0].size[0] + SYNTHESIS_HALO)
+        return _BASE + workers * _work(rows) + kept * rows[0][-1].right * _DECODED
+
+    return _affordable(memory, rows, cores, need)
+
+
+def _work(rows: list[list[Region]]) -> int:
+    """Bytes that a worker takes."""
+    height, width = rows[0][0].size
+    band = min(height, band_rows(width) + 2 * CONTEXT_HALO) * width
+    return _WORKER + band * _NETWORKS + height * width * _POSITION
+
+
+def _affordable(memory: int, rows: list[list[Region]], cores: int, need: Callable[[int], int]) -> int:
+    if need(1) > memory:
+        raise LimitError(f"a picture of this size takes at least {-(-need(1) >> 20)} MiB of memory (see --memory)")
+    most = min(cores, sum(len(row) for row in rows))
+    return max(workers for workers in range(1, most + 1) if need(workers) <= memory)
 
 
 def _rows_of_a_strip(rows: list[list[Region]], workers: int) -> int:
+    """Rows of regions that are decoded together."""
     return max(-(-SYNTHESIS_HALO // rows[0][0].size[0]), workers // len(rows[0]))
 
 

@@ -48,6 +48,7 @@ def decode(
     format_wanted: str | None,
     device: Device,
     max_pixels: int,
+    memory: int,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -72,7 +73,7 @@ def decode(
         start = time.perf_counter()
         files.refuse_target(job, force=force)
         data = files.read_coded(job)
-        picture = codec.decode(data, zoo, device=device, max_pixels=max_pixels)
+        picture = codec.decode(data, zoo, device=device, max_pixels=max_pixels, memory=memory)
         written = BytesIO()
         write_picture(picture, written, form)
         files.write(job, written.getbuffer(), force=force)

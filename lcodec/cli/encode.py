@@ -57,6 +57,7 @@ def encode(
     quality: float,
     device: Device,
     max_pixels: int,
+    memory: int,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -82,7 +83,7 @@ def encode(
         start = time.perf_counter()
         files.refuse_target(job, force=force)
         picture = read_picture(files.open_source(job), max_pixels=max_pixels)
-        data = codec.encode(picture, model, quality, device=device)
+        data = codec.encode(picture, model, quality, device=device, memory=memory)
         files.write(job, data, force=force)
         report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)

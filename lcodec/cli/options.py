@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,13 @@ def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
     if math.isnan(value):  # which passes click's check of the range
         raise click.BadParameter("nan is not a number.")
     return value
+
+
+def _size(_: click.Context, __: click.Parameter, value: str) -> int:
+    match = re.fullmatch(r"(\d+)([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is no size (such as 512M or 2GiB, in powers of 1024).")
+    return int(match[1]) << 10 * " KMGT".index(match[2].upper() or " ")
 
 
 #: The files to process.
@@ -89,6 +97,14 @@ def run_options(command: str) -> Callable[[F], F]:
             show_default=True,
             metavar="N",
             help="Refuse larger pictures.",
+        ),
+        click.option(
+            "--memory",
+            default="1GiB",
+            show_default=True,
+            metavar="SIZE",
+            callback=_size,
+            help="Hold no more than this besides the picture: 512M, 2G.",
         ),
         click.option("--quiet", is_flag=True, help="Report errors only."),
         as_json,

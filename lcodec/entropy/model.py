@@ -34,11 +34,11 @@ from lcodec.networks.hyperprior import (
 )
 from lcodec.tiling import map_tiles
 
-__all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "interpolate"]
+__all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "band_rows", "interpolate"]
 
 #: Qualities are integers 0..QUALITY_STEPS.
 QUALITY_STEPS = 10_000
-#: Positions in half a band: a band of w columns has max(2, 2 floor(BAND_POSITIONS / w)) rows. Bounds working memory.
+#: Positions in half a band (see `band_rows`).
 BAND_POSITIONS = 4096
 #: What the range coder's own rounding may save, generously.
 SLACK_BITS = 256
@@ -237,7 +237,7 @@ class EntropyModel:
         """Go through all latents in the order of coding; `exchange` turns indexes and means into symbols."""
         features = self._features(hyper, size, levels)
         values = np.zeros((*size, self.channels), np.int32)
-        rows = max(2, BAND_POSITIONS // size[1] * 2)
+        rows = band_rows(size[1])
         for step in range(len(STEPS)):
             # A band's context sees the row above it as it was at the beginning of the step.
             above = values[:0]
@@ -299,6 +299,11 @@ class EntropyModel:
             indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[place[2]]).ravel())
             means.append(self._fetch(mean[0]).ravel())
         return where, np.concatenate(indexes), np.concatenate(means)
+
+
+def band_rows(width: int) -> int:
+    """Rows of latents of `width` that are coded together: normative, and what bounds the networks' memory."""
+    return max(2, BAND_POSITIONS // width * 2)
 
 
 def _hyper_size(size: tuple[int, int]) -> tuple[int, int]:
