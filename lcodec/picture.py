@@ -83,6 +83,9 @@ class Picture:
 def read_picture(source: Path | BinaryIO, *, max_pixels: int) -> Picture:
     """Read the (first) picture of a file, the right way up, as 8-bit grey or RGB.
 
+    The samples of a PPM and of an uncompressed TIFF are read into their place. Of every other format Pillow decodes the
+    whole picture first: in colour four bytes a pixel, which are free again on return.
+
     Raises LimitError for more than `max_pixels`, before any of them is decoded, and PictureError for all that is no
     picture, is damaged, or holds what lcodec does not keep.
     """
@@ -100,6 +103,8 @@ def read_picture(source: Path | BinaryIO, *, max_pixels: int) -> Picture:
         width, height = image.size
         if width * height > max_pixels:
             raise LimitError(f"{width}x{height} pixels are more than the limit of {max_pixels} (see --max-pixels)")
+        if _is_plain(image):
+            return _plain_picture(image, source)
         deep = _deep_rawmode(image)
         if deep in {"LA;16B", "RGB;16B", "RGB;16L", "RGB;16N", "RGBA;16B", "RGBA;16L", "RGBA;16N"}:
             return _deep_picture(image, source, deep)
@@ -222,6 +227,31 @@ def _upright(pixels: NDArray[np.uint8], orientation: int, icc: bytes | None) -> 
     return Picture(np.ascontiguousarray(pixels), icc if usable else None)
 
 
+# -------------------------------------------------------------------------------------------- samples as they are
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether the samples stand in the file as in a `Picture`: in a PPM, a PGM or an uncompressed TIFF."""
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode not in {"L", "RGB"} or image.has_transparency_data:
+        return False
+    return all(
+        codec == "raw" and arguments == (image.mode, 0, 1) and (left, right) == (0, image.width)
+        for codec, (left, _, right, _), _, arguments in tiles
+    )
+
+
+def _plain_picture(image: Image.Image, source: BinaryIO) -> Picture:
+    """Read the samples straight into their place; Pillow would hold them a second time, in four bytes a pixel."""
+    pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    for _, (_, top, _, bottom), offset, _ in image.tile:  # type: ignore[attr-defined]
+        source.seek(offset)
+        rows = pixels[top:bottom].data.cast("B")
+        if source.readinto(rows) != len(rows):  # type: ignore[attr-defined]
+            raise PictureError("the picture is damaged or truncated: its samples end too early")
+    return _upright(pixels, _orientation(image), image.info.get("icc_profile"))
+
+
 # ----------------------------------------------------------------------------------------------- samples of 16 bits
 
 
@@ -299,6 +329,11 @@ def write_picture(picture: Picture, target: BinaryIO, format: str) -> None:  # n
     name, options = WRITES[format]
     if picture.icc is not None and name in _KEEPS_ICC:
         options = options | {"icc_profile": picture.icc}
+    if name == "PPM":  # without a copy of the picture
+        kind = b"P5" if picture.grey else b"P6"
+        target.write(b"%s\n%d %d\n255\n" % (kind, picture.width, picture.height))
+        target.write(np.ascontiguousarray(picture.pixels).data)
+        return
     data = BytesIO()
     try:
         image = Image.fromarray(picture.pixels[:, :, 0] if picture.grey else picture.pixels)

@@ -29,7 +29,7 @@ _BASE = 128 << 20
 #: Bytes that a worker takes in any case.
 _WORKER = 28 << 20
 #: Bytes of the networks' working arrays for each latent position of a band.
-_NETWORKS = 19 << 10
+_NETWORKS = 20 << 10
 #: Bytes for each latent position of a region that is worked on: latents, their values and features.
 _POSITION = 4 * (320 + 320 + 192)
 #: Bytes of a position's decoded latents.

@@ -14,7 +14,10 @@ ALLOWED = {
     "cli": {"compare", "training", "codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "zoo", "metrics"},
-    "codec": {"picture", "tiling", "zoo", "networks", "entropy", "container"},
+    "codec": {"picture", "engine", "regions", "stages", "zoo", "networks", "entropy", "container"},
+    "stages": {"engine", "regions", "tiling", "zoo", "networks", "entropy"},
+    "engine": {"zoo", "networks", "entropy"},
+    "regions": {"networks", "entropy"},
     "zoo": {"networks", "entropy"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks
     "networks": set(),
@@ -33,6 +36,9 @@ OUTSIDE = {
     "zoo": set(),
     "entropy": {"numpy", "constriction"},
     "codec": {"numpy"},
+    "stages": {"numpy"},
+    "engine": {"numpy"},
+    "regions": {"numpy"},
     "metrics": {"numpy"},
 }
 STANDARD = {"__future__"} | set(__import__("sys").stdlib_module_names)
