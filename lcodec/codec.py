@@ -1,96 +1,46 @@
 """The spine: picture -> file and file -> picture, a line a stage. `encode` and `decode` are mirror images.
 
 On a CPU both run on NumPy alone; torch is imported for a GPU, and for pictures large enough to pay for the import.
+Large pictures are coded in regions (`lcodec.regions`), several at a time; memory stays within the caller's limit.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import zlib
+from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
 from lcodec.alpha import fill_hidden, pack_alpha, unpack_alpha
-from lcodec.container import Header, pack, unpack
-from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, EntropyModel
-from lcodec.entropy.selftest import self_test
+from lcodec.container import Header, Part, pack, unpack
+from lcodec.engine import Backend, Device, Engine
+from lcodec.entropy.model import QUALITY_STEPS
 from lcodec.errors import DamagedError, LimitError, UsageError
-from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
-from lcodec.networks.ops import NumpyOps
-from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
+from lcodec.networks.transforms import LATENT_STRIDE, SYNTHESIS_HALO
 from lcodec.picture import METADATA, Picture
-from lcodec.tiling import map_tiles
-from lcodec.zoo import ENTROPY, Model, Zoo
+from lcodec.regions import MEMORY, Kept, Region, cut, strips, workers_to_decode, workers_to_encode
+from lcodec.stages import Analyses, Synthesis
+from lcodec.zoo import Model, Zoo
 
-__all__ = ["MAX_PIXELS", "Backend", "Device", "decode", "encode"]
-
-Device = Literal["auto", "cpu", "cuda"]
-Backend = Literal["auto", "numpy", "torch"]
+__all__ = ["MAX_PIXELS", "MEMORY", "Backend", "Device", "decode", "encode"]
 
 #: Largest picture, in pixels, unless the caller says otherwise.
 MAX_PIXELS = 1 << 28
-#: From this size on torch's faster networks outweigh its import. Measured on two cores: 6.3 megapixels encode in 3.1 s
-#: and decode in 2.7 s on NumPy; torch, its import of 0.7 s included, takes 3.1 s and 2.9 s, and twice the memory.
-TORCH_PIXELS = 10_000_000
-#: Largest side of a tile, in latents (1024 pixels).
-TILE = 64
-
-
-class _Engine:
-    """Where networks run: NumPy or torch, and the device. The two compute the same symbols."""
-
-    def __init__(self, device: Device, backend: Backend, pixels: int) -> None:
-        self.xp: Any = np
-        self.device: Any = None
-        if backend == "torch" or device == "cuda" or (backend == "auto" and pixels >= TORCH_PIXELS):
-            import torch
-
-            if device == "cuda" and not torch.cuda.is_available():
-                raise UsageError("no CUDA device here")
-            self.xp = torch
-            self.device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-        self_test(self.xp, self.device)
-
-    def ops(self, arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
-        """Float operations over a model's arrays."""
-        if self.xp is np:
-            return NumpyOps(arrays)
-        from lcodec.networks.ops_torch import TorchOps
-
-        return TorchOps({name: self.place(value) for name, value in arrays.items()})
-
-    def entropy(self, model: Model) -> EntropyModel:
-        """The entropy model on this engine."""
-        if self.xp is np:
-            return model.entropy
-        arrays = {name: value for name, value in model.arrays.items() if name.startswith(ENTROPY)}
-        return EntropyModel(arrays, self.xp, self.device)
-
-    def place(self, value: npt.NDArray[Any]) -> Any:
-        """A float32 array of this engine."""
-        value = np.ascontiguousarray(value, np.float32)
-        return value if self.xp is np else self.xp.as_tensor(value, device=self.device)
-
-    def fetch(self, value: Any) -> npt.NDArray[np.float32]:
-        """The NumPy array of this engine's array."""
-        return value if self.xp is np else value.cpu().numpy()  # type: ignore[no-any-return]
-
-
-def _gain(table: npt.NDArray[np.float32], quality: int) -> npt.NDArray[np.float32]:
-    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
-    position = quality / QUALITY_STEPS * (len(table) - 1)
-    low = min(int(position), len(table) - 2)
-    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
-    return factors
-
-
-def _pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:
-    """Repeat the last row and column until both sides are multiples of `multiple`. x: (H, W, C)."""
-    return np.pad(x, ((0, -x.shape[0] % multiple), (0, -x.shape[1] % multiple), (0, 0)), mode="edge")
+#: Pictures of more latents than this are cut into regions.
+WHOLE = 1 << 14
+#: Side of a region, in latents (1024 pixels).
+REGION = 64
 
 
 def encode(
-    picture: Picture, model: Model, quality: float, *, device: Device = "auto", backend: Backend = "auto"
+    picture: Picture,
+    model: Model,
+    quality: float,
+    *,
+    device: Device = "auto",
+    backend: Backend = "auto",
+    memory: int = MEMORY,
 ) -> bytes:
     """Encode a picture to the bytes of an .lcdc file.
 
@@ -100,47 +50,50 @@ def encode(
         quality: 0 to 100; steps of 0.01 have an effect.
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
+        memory: bytes that the process may hold besides the picture and its file; limits the regions coded at a time.
 
     Raises:
         UsageError: the quality is out of range, or the device is not there.
+        LimitError: `memory` does not suffice for this size.
         SelfTestError: this machine's arithmetic is not exact.
     """
     if not 0 <= quality <= 100:
         raise UsageError(f"quality must be 0 to 100, not {quality:g}")
     level = round(quality * QUALITY_STEPS / 100)
-    height, width, channels = picture.pixels.shape
-    engine = _Engine(device, backend, height * width)
-    ops = engine.ops(model.encoder)
+    height, width = picture.height, picture.width
+    size = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
+    side = REGION if size[0] * size[1] > WHOLE else max(size)
+    rows = cut(size, side)
+    engine = Engine(device, backend, height * width)
     pixels = fill_hidden(picture.pixels, picture.alpha)
-    pixels = pixels if channels == 3 else np.repeat(pixels, 3, axis=2)
-    padded = _pad(pixels, LATENT_STRIDE)
-    gain = engine.place(_gain(model.encoder["gain.analysis"], level))
     entropy = engine.entropy(model)
+    networks = Analyses(engine, model, level)
 
-    def analyse(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        normalised = window / np.float32(255) - np.float32(0.5)
-        return engine.fetch(analysis(ops, engine.place(normalised), gain))
+    def code(region: Region) -> tuple[Part, int]:
+        latents = networks.latents(pixels, region)
+        coded = entropy.encode(latents, networks.hyper_latents(latents), level)
+        return Part(coded.hyper, coded.latents), coded.check
 
-    def hyper_analyse(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return engine.fetch(hyper_analysis(ops, engine.place(window)))
-
-    rows, columns = padded.shape[0] // LATENT_STRIDE, padded.shape[1] // LATENT_STRIDE
-    latents = np.empty((rows, columns, entropy.channels), np.float32)
-    map_tiles(analyse, padded, latents, tile=TILE, halo=ANALYSIS_HALO)
-    padded_latents = _pad(latents, HYPER_STRIDE)
-    hyper_shape = (padded_latents.shape[0] // HYPER_STRIDE, padded_latents.shape[1] // HYPER_STRIDE)
-    hyper_latents = np.empty((*hyper_shape, entropy.hyper_channels), np.float32)
-    map_tiles(hyper_analyse, padded_latents, hyper_latents, tile=TILE // HYPER_STRIDE, halo=HYPER_HALO)
-    coded = entropy.encode(latents, hyper_latents, level)
-    header = Header(width, height, channels == 1, level, model.entropy_id, model.synthesis_id, coded.check, {})
+    with engine.spread(workers_to_encode(memory, rows, engine.cores)) as spread:
+        parts, checks = zip(*spread(code, chain.from_iterable(rows)), strict=True)
+    region = side * LATENT_STRIDE if len(parts) > 1 else 0
+    header = Header(
+        width, height, picture.grey, level, model.entropy_id, model.synthesis_id, _joint(checks), {}, region=region
+    )
     chunks = {name: content for name in METADATA if (content := getattr(picture, name))}
     if picture.alpha is not None and picture.alpha.min() < 255:  # an opaque one says nothing
         chunks["alpha"] = pack_alpha(picture.alpha)
-    return pack(header, coded.hyper, coded.latents, chunks)
+    return pack(header, parts, chunks)
 
 
 def decode(
-    data: bytes, zoo: Zoo, *, device: Device = "auto", backend: Backend = "auto", max_pixels: int = MAX_PIXELS
+    data: bytes,
+    zoo: Zoo,
+    *,
+    device: Device = "auto",
+    backend: Backend = "auto",
+    max_pixels: int = MAX_PIXELS,
+    memory: int = MEMORY,
 ) -> Picture:
     """Decode the bytes of an .lcdc file, the mirror of `encode`.
 
@@ -152,11 +105,12 @@ def decode(
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
         max_pixels: larger pictures are refused.
+        memory: bytes that the process may hold besides the picture and its file; limits the regions decoded at a time.
 
     Raises:
         DamagedError: not an lcodec file, or damaged or truncated.
         ModelError: the model is not at hand.
-        LimitError: the picture is larger than `max_pixels`.
+        LimitError: the picture is larger than `max_pixels`, or `memory` does not suffice for it.
         SelfTestError: this machine's arithmetic is not exact.
     """
     container = unpack(data)
@@ -165,25 +119,42 @@ def decode(
         raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
     model = zoo.find(header.entropy_id, header.synthesis_id)
     size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
-    model.entropy.check_size(header.sections["hyper"], size, header.quality)  # before torch is imported for that size
-    engine = _Engine(device, backend, header.width * header.height)
-    values, check = engine.entropy(model).decode(container.hyper, container.latents, size, header.quality)
-    if check != header.check:
+    rows = cut(size, header.region // LATENT_STRIDE or max(size))
+    parts = dict(zip(chain.from_iterable(rows), container.parts, strict=True))
+    model.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
+    engine = Engine(device, backend, header.width * header.height)
+    entropy = engine.entropy(model)
+    workers = workers_to_decode(memory, rows, engine.cores)
+    network = Synthesis(engine, model, header.quality)
+    latents = Kept(size[1], entropy.channels, SYNTHESIS_HALO)
+    pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
+
+    def decode_latents(region: Region) -> int:
+        part = parts[region]
+        values, check = entropy.decode(part.hyper, part.latents, region.size, header.quality)
+        latents.put(region, values)
+        return check
+
+    def synthesise(region: Region) -> None:
+        network.pixels(*latents.window(region), region, pixels)
+
+    checks: list[int] = []
+    above: list[Region] = []
+    with engine.spread(workers) as spread:
+        for strip in strips(rows, workers):
+            latents.begin(strip)
+            checks += spread(decode_latents, strip)
+            spread(synthesise, above)  # of which the halo reaches into the strip
+            above = strip
+        spread(synthesise, above)
+    if _joint(checks) != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
-    inverse = _gain(model.decoder["gain.inverse"], header.quality) / np.float32(MEAN_STEPS)
-    gain = engine.place(_gain(model.decoder["gain.synthesis"], header.quality))
-    ops = engine.ops(model.decoder)
-    decoded = np.empty((size[0] * LATENT_STRIDE, size[1] * LATENT_STRIDE, 1 if header.grey else 3), np.uint8)
-
-    def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-        normalised = engine.fetch(synthesis(ops, engine.place(window * inverse), gain))
-        pixels: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
-        if header.grey:
-            pixels = np.rint(pixels.mean(axis=3, keepdims=True))
-        return pixels.astype(np.uint8)
-
-    map_tiles(synthesise, values, decoded, tile=TILE, halo=SYNTHESIS_HALO)
     chunks = dict(container.chunks)
     packed = chunks.pop("alpha", None)
     alpha = None if packed is None else unpack_alpha(packed, header.height, header.width)
-    return Picture(decoded[: header.height, : header.width], alpha=alpha, **chunks)
+    return Picture(pixels, alpha=alpha, **chunks)
+
+
+def _joint(checks: Sequence[int]) -> int:
+    """Symbol check of a file: that of its one region, or the CRC-32 of those of its regions."""
+    return checks[0] if len(checks) == 1 else zlib.crc32(np.array(checks, "<u4").tobytes())

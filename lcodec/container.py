@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -16,10 +17,12 @@ from lcodec.errors import DamagedError
 __all__ = [
     "CHUNKS",
     "MAGIC",
+    "REGION_UNIT",
     "SIDE_MAX",
     "VERSION",
     "Container",
     "Header",
+    "Part",
     "pack",
     "read_header",
     "read_metadata",
@@ -30,6 +33,8 @@ MAGIC = b"\x8bLCD"
 VERSION = 1
 #: Largest width and height.
 SIDE_MAX = (1 << 24) - 1
+#: The side of a region is a multiple of this many pixels: those of a hyper-latent.
+REGION_UNIT = 64
 #: Types of optional chunks: name -> type.
 CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
 #: Chunks that come compressed by means of their own (`lcodec.alpha`): all others are deflated here.
@@ -39,7 +44,7 @@ CHUNK_MAX = 1 << 24
 #: Most optional chunks in a file.
 CHUNK_COUNT_MAX = 16
 
-_GREY, _HAS_CHUNKS = 1, 2
+_GREY, _HAS_CHUNKS, _HAS_REGIONS = 1, 2, 4
 _IDS = struct.Struct("<H8s4sI")
 _CRC = struct.Struct("<I")
 
@@ -55,8 +60,16 @@ class Header:
     entropy_id: bytes  #: 8 bytes: which entropy model reads the sections
     synthesis_id: bytes  #: 4 bytes: which synthesis was meant for its latents
     check: int  #: CRC-32 of the symbols
-    sections: dict[str, int]  #: name -> bytes, in the order of the file: hyper, latents, then chunks
+    sections: dict[str, int]  #: name -> bytes, in the order of the file: regions, hyper, latents, then chunks
     size: int = 0  #: bytes of the header itself
+    region: int = 0  #: side of a region in pixels; 0: the picture is not cut
+
+    @property
+    def regions(self) -> tuple[int, int]:
+        """Rows and columns of regions."""
+        if not self.region:
+            return 1, 1
+        return -(-self.height // self.region), -(-self.width // self.region)
 
     @property
     def total(self) -> int:
@@ -77,12 +90,19 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What is coded of one region, or of a picture that is not cut."""
+
+    hyper: bytes
+    latents: bytes
+
+
+@dataclass(frozen=True)
 class Container:
     """A whole file, its checksum verified."""
 
     header: Header
-    hyper: bytes
-    latents: bytes
+    parts: list[Part]  #: of the regions, row by row
     chunks: dict[str, bytes]  #: name -> content, decompressed but for alpha; unknown types are left out
 
 
@@ -123,26 +143,31 @@ class _Reader:
         raise DamagedError("damaged: a number in the header is too long")
 
 
-def pack(header: Header, hyper: bytes, latents: bytes, chunks: dict[str, bytes]) -> bytes:
+def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> bytes:
     """Bytes of a file; the lengths in `header.sections` and `header.size` are not looked at."""
     compressed = {
         CHUNKS[name]: content if name in _PACKED else zlib.compress(content, 9) for name, content in chunks.items()
     }
-    flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed)
-    parts = [
+    flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed) | _HAS_REGIONS * bool(header.region)
+    table = b"".join(_varint(len(part.hyper)) + _varint(len(part.latents)) for part in parts) if header.region else b""
+    fields = [
         MAGIC,
         bytes((VERSION, flags)),
         _varint(header.width),
         _varint(header.height),
         _IDS.pack(header.quality, header.entropy_id, header.synthesis_id, header.check),
-        _varint(len(hyper)),
-        _varint(len(latents)),
     ]
+    if header.region:
+        fields += [_varint(header.region // REGION_UNIT), _varint(len(table))]
+    fields += [_varint(sum(len(part.hyper) for part in parts)), _varint(sum(len(part.latents) for part in parts))]
     if compressed:
-        parts += [_varint(len(compressed)), *(bytes((kind,)) + _varint(len(body)) for kind, body in compressed.items())]
-    parts += [hyper, latents, *compressed.values()]
-    body = b"".join(parts)
-    return body + _CRC.pack(zlib.crc32(body))
+        fields.append(_varint(len(compressed)))
+        fields += [bytes((kind,)) + _varint(len(body)) for kind, body in compressed.items()]
+    fields += [table, *(part.hyper for part in parts), *(part.latents for part in parts), *compressed.values()]
+    check = 0
+    for field in fields:
+        check = zlib.crc32(field, check)
+    return b"".join([*fields, _CRC.pack(check)])
 
 
 def read_header(data: bytes) -> Header:
@@ -160,13 +185,19 @@ def read_header(data: bytes) -> Header:
     version, flags = reader.byte(), reader.byte()
     if version != VERSION:
         raise DamagedError(f"made by a later lcodec (container version {version}), or damaged")
-    if flags & ~(_GREY | _HAS_CHUNKS):
+    if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS):
         raise DamagedError("made by a later lcodec (unknown flags), or damaged")
     width, height = reader.varint(), reader.varint()
     quality, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and quality <= 10_000):
         raise DamagedError("damaged: a field of the header is out of range")
-    sections = {"hyper": reader.varint(), "latents": reader.varint()}
+    sections, region = {}, 0
+    if flags & _HAS_REGIONS:
+        region = reader.varint() * REGION_UNIT
+        if not 0 < region < max(width, height):
+            raise DamagedError("damaged: a field of the header is out of range")
+        sections["regions"] = reader.varint()
+    sections |= {"hyper": reader.varint(), "latents": reader.varint()}
     if flags & _HAS_CHUNKS:
         count = reader.varint()
         if not 0 < count <= CHUNK_COUNT_MAX:
@@ -178,7 +209,8 @@ def read_header(data: bytes) -> Header:
             if name in sections:
                 raise DamagedError("damaged: a chunk comes twice")
             sections[name] = reader.varint()
-    return Header(width, height, bool(flags & _GREY), quality, entropy_id, synthesis_id, check, sections, reader.at)
+    grey = bool(flags & _GREY)
+    return Header(width, height, grey, quality, entropy_id, synthesis_id, check, sections, reader.at, region)
 
 
 def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, bytes]:
@@ -204,17 +236,37 @@ def unpack(data: bytes) -> Container:
     """
     header = read_header(data)
     header.check_length(len(data))
-    if zlib.crc32(data[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
+    view = memoryview(data)
+    if zlib.crc32(view[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
         raise DamagedError("damaged: the checksum differs")
-    at, parts = header.size, {}
+    at, bodies = header.size, {}
     for name, size in header.sections.items():
-        parts[name] = data[at : at + size]
+        bodies[name] = view[at : at + size]
         at += size
-    chunks = {name: body if name in _PACKED else _decompress(body) for name, body in parts.items() if name in CHUNKS}
-    return Container(header, parts["hyper"], parts["latents"], chunks)
+    chunks = {
+        name: bytes(bodies[name]) if name in _PACKED else _decompress(bodies[name]) for name in CHUNKS if name in bodies
+    }
+    if not header.region:
+        return Container(header, [Part(bytes(bodies["hyper"]), bytes(bodies["latents"]))], chunks)
+    return Container(header, _cut(header, bytes(bodies["regions"]), bodies["hyper"], bodies["latents"]), chunks)
 
 
-def _decompress(body: bytes) -> bytes:
+def _cut(header: Header, table: bytes, hyper: memoryview, latents: memoryview) -> list[Part]:
+    """Cut the sections into those of the regions, as the table of their sizes says."""
+    rows, columns = header.regions
+    if 2 * rows * columns > len(table):  # before anything is made for each of them
+        raise DamagedError(f"damaged: {len(table)} bytes cannot be the table of {rows * columns} regions")
+    reader, parts, at_hyper, at_latents = _Reader(table), [], 0, 0
+    for _ in range(rows * columns):
+        next_hyper, next_latents = at_hyper + reader.varint(), at_latents + reader.varint()
+        parts.append(Part(bytes(hyper[at_hyper:next_hyper]), bytes(latents[at_latents:next_latents])))
+        at_hyper, at_latents = next_hyper, next_latents
+    if (reader.at, at_hyper, at_latents) != (len(table), len(hyper), len(latents)):
+        raise DamagedError("damaged: the table of regions does not add up")
+    return parts
+
+
+def _decompress(body: bytes | memoryview) -> bytes:
     """Content of a chunk, at most CHUNK_MAX bytes."""
     stream = zlib.decompressobj()
     try:

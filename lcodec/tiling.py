@@ -29,26 +29,31 @@ def map_tiles(
     *,
     tile: int,
     halo: int,
+    down: int = 1,
+    up: int = 1,
+    origin: tuple[int, int] = (0, 0),
 ) -> None:
-    """Fill `target` with function(source), tile by tile.
+    """Fill `target` with what `function` makes of `source`, tile by tile.
 
-    Tiles are counted in elements of the smaller of the two, whose sides divide those of the larger.
+    Tiles, halo and origin are counted in cells, each of `down` x `down` elements of the source and `up` x `up` of the
+    target; the last row and column of cells may be incomplete in either.
 
     Args:
-        function: maps (1, h, w, C) to (1, h', w', C'), sizes in the proportion of source and target.
+        function: maps (1, h, w, C) to (1, h', w', C'), whole cells; its input may lack part of the picture's last ones.
         source: (H, W, C).
         target: (H', W', C'), written to.
         tile: largest side of a tile.
-        halo: elements that a tile needs around it.
+        halo: cells that a tile needs around it.
+        down: side of a cell in the source.
+        up: side of a cell in the target.
+        origin: row and column of the target's first cell in the source.
     """
-    height, width = min(source.shape[0], target.shape[0]), min(source.shape[1], target.shape[1])
-    into, out = source.shape[0] // height, target.shape[0] // height
-    for top, bottom in _cuts(height, tile):
-        for left, right in _cuts(width, tile):
-            above, before = min(halo, top), min(halo, left)
-            below, after = min(halo, height - bottom), min(halo, width - right)
-            rows = slice((top - above) * into, (bottom + below) * into)
-            columns = slice((left - before) * into, (right + after) * into)
-            result = function(source[None, rows, columns])[0]
-            inner = result[above * out : (above + bottom - top) * out, before * out : (before + right - left) * out]
-            target[top * out : bottom * out, left * out : right * out] = inner
+    rows, columns = -(-source.shape[0] // down), -(-source.shape[1] // down)
+    for top, bottom in _cuts(-(-target.shape[0] // up), tile):
+        for left, right in _cuts(-(-target.shape[1] // up), tile):
+            first_row, first_column = max(origin[0] + top - halo, 0), max(origin[1] + left - halo, 0)
+            last_row, last_column = min(origin[0] + bottom + halo, rows), min(origin[1] + right + halo, columns)
+            window = source[None, first_row * down : last_row * down, first_column * down : last_column * down]
+            above, before = (origin[0] + top - first_row) * up, (origin[1] + left - first_column) * up
+            place = target[top * up : bottom * up, left * up : right * up]
+            place[...] = function(window)[0, above : above + place.shape[0], before : before + place.shape[1]]

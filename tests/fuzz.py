@@ -20,7 +20,7 @@ from types import FrameType
 import numpy as np
 
 from lcodec.codec import decode
-from lcodec.container import Header, _varint, pack, read_header, unpack
+from lcodec.container import Header, Part, _varint, pack, read_header, unpack
 from lcodec.errors import DamagedError, LimitError, ModelError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -80,11 +80,14 @@ def seal(data: bytes) -> bytes:
 def mutate_section(data: bytes, other: bytes, rng: random.Random) -> bytes:
     """Mutate the coded hyper-latents or latents, and make all else right, the number of whole words mostly too."""
     container = unpack(data)
-    sections = {"hyper": container.hyper, "latents": container.latents}
+    parts = list(container.parts)
+    index = rng.randrange(len(parts))
+    sections = {"hyper": parts[index].hyper, "latents": parts[index].latents}
     name = rng.choice([name for name, body in sections.items() if body])
     body = mutate(sections[name], other[30:], rng)
     sections[name] = body[: len(body) // 4 * 4] if rng.randrange(8) else body
-    return pack(container.header, sections["hyper"], sections["latents"], container.chunks)
+    parts[index] = Part(**sections)
+    return pack(container.header, parts, container.chunks)
 
 
 def describes(mutant: Header, picture: Picture, original: Header, expected: Picture) -> str:

@@ -120,7 +120,7 @@ def test_a_bomb_does_not_go_off() -> None:
 def test_a_wrong_alpha_behind_right_checksums() -> None:
     container = unpack(encode(Picture(picture(8, 9)), MODEL, 50))
     for alpha in (np.zeros((8, 8), np.uint8), np.zeros((9, 9), np.uint8)):
-        data = pack(container.header, container.hyper, container.latents, {"alpha": pack_alpha(alpha)})
+        data = pack(container.header, container.parts, {"alpha": pack_alpha(alpha)})
         with pytest.raises(DamagedError, match="alpha"):
             decode(data, ZOO)
 

@@ -116,7 +116,7 @@ def test_size_that_the_stream_cannot_hold(tmp_path: Path, monkeypatch: pytest.Mo
     container = unpack(STREAM.read_bytes())
     header = dataclasses.replace(container.header, width=1 << 14, height=1 << 14)
     bomb = tmp_path / "bomb.lcdc"
-    bomb.write_bytes(pack(header, container.hyper, container.latents, {}))
+    bomb.write_bytes(pack(header, container.parts, {}))
     monkeypatch.setitem(ENVIRONMENT, "LCODEC_MODELS", str(GOLDEN))
     program = run_without({"torch"}, "decode", bomb)
     assert (program.returncode, len(program.stderr.splitlines())) == (3, 1)
@@ -133,7 +133,8 @@ def test_lengths_that_the_file_does_not_have(tmp_path: Path) -> None:
     path.write_bytes(data)
     tracemalloc.start()
     try:
-        read = files.read_coded(files.Job(path, None))
+        with path.open("rb") as file:
+            read = files.read_coded(file)
         with pytest.raises(DamagedError, match=r"truncated: .* of 4294967"):
             unpack(read)
         assert tracemalloc.get_traced_memory()[1] < 4 << 20

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec import codec
+from lcodec import stages
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.entropy import model
@@ -51,7 +51,7 @@ def test_tiles_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Picture(picture(300, 420))
     whole = encode(original, MODEL, 60)
     pixels = decode(whole, ZOO).pixels
-    monkeypatch.setattr(codec, "TILE", 8)
+    monkeypatch.setattr(stages, "TILE", 8)
     monkeypatch.setattr(model, "HYPER_TILE", 1)
     assert decode(whole, ZOO).pixels.shape == pixels.shape
     assert np.abs(decode(whole, ZOO).pixels.astype(int) - pixels).max() <= 1
@@ -67,7 +67,7 @@ def test_encoding_is_deterministic() -> None:
 
 def test_every_step_of_quality_has_an_effect() -> None:
     original = Picture(picture(64, 64))
-    streams = {unpack(encode(original, MODEL, quality)).latents for quality in range(0, 101, 5)}
+    streams = {unpack(encode(original, MODEL, quality)).parts[0].latents for quality in range(0, 101, 5)}
     assert len(streams) == 21
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec.container import MAGIC, SIDE_MAX, Header, pack, read_header, unpack
+from lcodec.container import MAGIC, REGION_UNIT, SIDE_MAX, Header, Part, pack, read_header, unpack
 from lcodec.errors import DamagedError
 
 headers = st.builds(
@@ -25,8 +27,7 @@ headers = st.builds(
 bodies = st.binary(max_size=300)
 EXAMPLE = pack(
     Header(768, 512, False, 5000, b"entropy!", b"synt", 7, {}),
-    b"hyper" * 8,
-    b"latents" * 3000,
+    [Part(b"hyper" * 8, b"latents" * 3000)],
     {"icc": b"profile" * 20},
 )
 
@@ -39,9 +40,9 @@ def sealed(body: bytes) -> bytes:
 @given(headers, bodies, bodies, st.none() | bodies)
 def test_round_trip(header: Header, hyper: bytes, latents: bytes, icc: bytes | None) -> None:
     chunks = {} if icc is None else {"icc": icc}
-    data = pack(header, hyper, latents, chunks)
+    data = pack(header, [Part(hyper, latents)], chunks)
     container = unpack(data)
-    assert (container.hyper, container.latents, container.chunks) == (hyper, latents, chunks)
+    assert (container.parts, container.chunks) == ([Part(hyper, latents)], chunks)
     fields = ("width", "height", "grey", "quality", "entropy_id", "synthesis_id", "check")
     assert all(getattr(container.header, name) == getattr(header, name) for name in fields)
     assert container.header.total == len(data)
@@ -49,8 +50,46 @@ def test_round_trip(header: Header, hyper: bytes, latents: bytes, icc: bytes | N
     assert read_header(data[:1024]) == container.header
 
 
+@given(st.integers(1, 900), st.integers(1, 900), st.integers(1, 4), st.binary(max_size=60), st.randoms())
+def test_regions_round_trip(width: int, height: int, units: int, body: bytes, random: Random) -> None:
+    side = units * REGION_UNIT
+    if side >= max(width, height):
+        return
+    header = Header(width, height, False, 0, b"entropy!", b"synt", 7, {}, region=side)
+    rows, columns = header.regions
+    parts = [Part(body[: random.randrange(60)], body[random.randrange(60) :]) for _ in range(rows * columns)]
+    data = pack(header, parts, {"icc": body})
+    container = unpack(data)
+    assert container.parts == parts
+    assert container.header.regions == (rows, columns)
+    assert container.header.total == len(data)
+    assert read_header(data[:1024]) == container.header
+
+
+def test_regions_are_checked() -> None:
+    header = Header(200, 100, False, 0, b"entropy!", b"synt", 7, {}, region=64)
+    parts = [Part(b"hype", b"latents!")] * 8
+    assert unpack(pack(header, parts, {})).parts == parts
+    for wrong in (parts[:-1], [*parts, parts[0]]):
+        with pytest.raises(DamagedError, match="regions"):
+            unpack(pack(header, wrong, {}))
+    for side in (256, 1 << 20):  # one region is no cut
+        with pytest.raises(DamagedError, match="range"):
+            unpack(pack(dataclasses.replace(header, region=side), parts, {}))
+    body = pack(header, parts, {})[:-4]
+    start = read_header(body).size
+    with pytest.raises(DamagedError, match="add up"):
+        unpack(sealed(body[:start] + bytes((body[start] - 1,)) + body[start + 1 :]))
+
+
+def test_a_declared_number_of_regions_costs_nothing() -> None:
+    header = Header(SIDE_MAX, SIDE_MAX, False, 0, b"entropy!", b"synt", 7, {}, region=64)
+    with pytest.raises(DamagedError, match="regions"):
+        unpack(pack(header, [Part(b"", b"")] * 10, {}))
+
+
 def test_overhead_of_a_photo_is_small() -> None:
-    data = pack(Header(768, 512, False, 5000, b"entropy!", b"synt", 7, {}), bytes(800), bytes(40_000), {})
+    data = pack(Header(768, 512, False, 5000, b"entropy!", b"synt", 7, {}), [Part(bytes(800), bytes(40_000))], {})
     assert read_header(data).overhead <= 40
 
 
@@ -86,7 +125,7 @@ def test_any_header_is_read_or_refused(tail: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value", "message"),
-    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 4, "flags"), (11, 0xFF, "range")],
+    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 8, "flags"), (11, 0xFF, "range")],
 )
 def test_fields_are_checked_behind_a_right_checksum(at: int, value: int, message: str) -> None:
     body = bytearray(EXAMPLE[:-4])
@@ -98,7 +137,7 @@ def test_fields_are_checked_behind_a_right_checksum(at: int, value: int, message
 def test_a_chunk_cannot_bomb() -> None:
     header = Header(1, 1, False, 0, b"entropy!", b"synt", 0, {})
     with pytest.raises(DamagedError, match="too large"):
-        unpack(pack(header, b"", b"", {"icc": bytes((1 << 24) + 1)}))
+        unpack(pack(header, [Part(b"", b"")], {"icc": bytes((1 << 24) + 1)}))
 
 
 def test_a_declared_size_costs_nothing() -> None:

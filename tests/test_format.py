@@ -18,9 +18,13 @@ from lcodec.networks.hyperprior import context, correction, hyper_synthesis
 from tests.test_coder import SpecifiedDecoder
 from tests.test_integer import Int64Ops
 
-FOLDER = Path(__file__).parent / "golden" / "v1"
-EXPECTED = json.loads((FOLDER / "expected.json").read_text())
-CHUNKS = json.loads((FOLDER.parent / "chunks" / "expected.json").read_text())
+GOLDEN = Path(__file__).parent / "golden"
+EXPECTED = {
+    path.parent / name: expected
+    for path in sorted(GOLDEN.glob("v1*/expected.json"))
+    for name, expected in json.loads(path.read_text()).items()
+}
+CHUNKS = json.loads((GOLDEN / "chunks" / "expected.json").read_text())
 TYPES = {1: "icc", 2: "exif", 3: "xmp", 4: "alpha"}
 TABLES = np.load(Path(__file__).parents[1] / "lcodec" / "entropy" / "tables.npy").astype(np.int64)
 #: P[t][k] of FORMAT.md, written out again.
@@ -95,20 +99,53 @@ def rows_of(body: bytes, height: int, width: int) -> bytes:
 def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, bool]:
     """Latents in 1/16 of a step, and whether both checks hold."""
     assert data[:5] == b"\x8bLCD\x01"
+    side = table = 0
     width, at = varint(data, 6)
     height, at = varint(data, at)
     quality, check = struct.unpack_from("<H12xI", data, at)
-    size_z, at = varint(data, at + 18)
+    at += 18
+    if data[5] & 4:
+        side, at = varint(data, at)
+        assert 0 < 64 * side < max(width, height)
+        table, at = varint(data, at)
+    size_z, at = varint(data, at)
     size_y, at = varint(data, at)
     if data[5] & 2:
         count, at = varint(data, at)
         for _ in range(count):
             _, at = varint(data, at + 1)
-    z_bytes, y_bytes = data[at : at + size_z], data[at + size_z : at + size_z + size_y]
+    right = zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+    rows, columns = -(-height // 16), -(-width // 16)
+    if not side:
+        v, own = decode_region(data[at : at + size_z], data[at + size_z :][:size_y], rows, columns, quality, arrays)
+        return v, right and own == check
 
+    z_at = at + table
+    y_at, z_end = z_at + size_z, z_at + size_z
+    y_end = y_at + size_y
+    values: list[list[Integers]] = []
+    checks = []
+    for top in range(0, rows, 4 * side):
+        values.append([])
+        for left in range(0, columns, 4 * side):
+            z_size, at = varint(data, at)
+            y_size, at = varint(data, at)
+            size = min(4 * side, rows - top), min(4 * side, columns - left)
+            v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays)
+            z_at, y_at = z_at + z_size, y_at + y_size
+            values[-1].append(v)
+            checks.append(own)
+    assert (z_at, y_at) == (z_end, y_end)
+    joint = zlib.crc32(np.array(checks, "<u4").tobytes())
+    return np.concatenate([np.concatenate(row, 1) for row in values]), right and joint == check
+
+
+def decode_region(
+    z_bytes: bytes, y_bytes: bytes, rows: int, columns: int, quality: int, arrays: dict[str, npt.NDArray[Any]]
+) -> tuple[Integers, int]:
+    """Latents of one region in 1/16 of a step, and the CRC-32 of its symbols."""
     names = ("gain", "scale", "hyper_gain", "hyper_scale")
     gain, scale, hyper_gain, hyper_scale = (level(arrays[f"quality.{name}"], quality) for name in names)
-    rows, columns = -(-height // 16), -(-width // 16)
     hyper_rows, hyper_columns = -(-rows // 4), -(-columns // 4)
     z_indexes = [index for index in index_of(hyper_scale) for _ in range(hyper_rows * hyper_columns)]
     symbols = SpecifiedDecoder(z_bytes).batch(z_indexes)
@@ -140,21 +177,20 @@ def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, 
             for place, mean in zip(places, means, strict=True):
                 own, coded = np.array(coded[: mean.size], np.int64).reshape(mean.shape), coded[mean.size :]
                 v[place] = (16 * own + mean).clip(-LIMIT, LIMIT)
-    right = zlib.crc32(np.array(symbols, "<i2").tobytes()) == check
-    return v, right and zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+    return v, zlib.crc32(np.array(symbols, "<i2").tobytes())
 
 
-@pytest.mark.parametrize("name", [name for name in EXPECTED if (FOLDER / name).stat().st_size < 3000])
-def test_the_page_suffices(name: str) -> None:
-    values, right = decode((FOLDER / name).read_bytes(), load_file(FOLDER / "golden.safetensors"))
+@pytest.mark.parametrize("path", [path for path in EXPECTED if path.stat().st_size < 3000], ids=lambda path: path.stem)
+def test_the_page_suffices(path: Path) -> None:
+    values, right = decode(path.read_bytes(), load_file(GOLDEN / "v1" / "golden.safetensors"))
     assert right
-    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[name]["symbols"]
+    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[path]["symbols"]
 
 
 @pytest.mark.parametrize("name", CHUNKS)
 def test_the_page_suffices_for_chunks(name: str) -> None:
-    data = (FOLDER.parent / "chunks" / name).read_bytes()
-    values, right = decode(data, load_file(FOLDER / "golden.safetensors"))
+    data = (GOLDEN / "chunks" / name).read_bytes()
+    values, right = decode(data, load_file(GOLDEN / "v1" / "golden.safetensors"))
     assert right
     digests = {TYPES[kind]: hashlib.sha256(content).hexdigest() for kind, content in chunks(data).items()}
     digests["symbols"] = hashlib.sha256(values.astype("<i4").tobytes()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import time
 import zlib
@@ -13,12 +12,19 @@ import numpy as np
 import pytest
 
 from lcodec.codec import decode
-from lcodec.container import pack, unpack
+from lcodec.container import Part, pack, unpack
 from lcodec.errors import DamagedError, ModelError
 from lcodec.zoo import Zoo
+from tests.golden import symbols
 
-FOLDER = Path(__file__).parent / "golden" / "v1"
-EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+GOLDEN = Path(__file__).parent / "golden"
+FOLDER = GOLDEN / "v1"
+#: Name of a stream, with its folder -> what it must decode to.
+EXPECTED = {
+    f"{path.parent.name}/{name}": expected
+    for path in sorted(GOLDEN.glob("v1*/expected.json"))
+    for name, expected in json.loads(path.read_text()).items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +34,16 @@ def zoo() -> Zoo:
 
 def test_there_are_enough() -> None:
     assert len(EXPECTED) >= 20
-    assert sorted(EXPECTED) == sorted(path.name for path in FOLDER.glob("*.lcdc"))
+    assert sorted(EXPECTED) == sorted(f"{path.parent.name}/{path.name}" for path in GOLDEN.glob("v1*/*.lcdc"))
 
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_decodes_as_ever(name: str, backend: str, zoo: Zoo) -> None:
-    data = (FOLDER / name).read_bytes()
+    data = (GOLDEN / name).read_bytes()
     container = unpack(data)
     header = container.header
-    size = -(-header.height // 16), -(-header.width // 16)
-    values, check = zoo.load("golden").entropy.decode(container.hyper, container.latents, size, header.quality)
-    assert check == header.check
-    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[name]["symbols"]
+    assert symbols(container, zoo.load("golden").entropy) == EXPECTED[name]["symbols"]
     picture = decode(data, zoo, device="cpu", backend=backend)  # type: ignore[arg-type]
     assert picture.pixels.shape == (header.height, header.width, 1 if header.grey else 3)
     corner = picture.pixels[:2, :2].ravel().astype(int)
@@ -50,7 +53,7 @@ def test_decodes_as_ever(name: str, backend: str, zoo: Zoo) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_bit_flip_and_truncation_is_refused(name: str, zoo: Zoo) -> None:
-    data = (FOLDER / name).read_bytes()
+    data = (GOLDEN / name).read_bytes()
     # All of them where the file is small; a dense sample, every position's turn coming by its bit, where it is large.
     bits = range(8 * len(data)) if len(data) < 1000 else range(0, 8 * len(data), 8 * len(data) // 8000 | 1)
     for bit in bits:
@@ -75,7 +78,17 @@ def test_symbols_are_checked_behind_a_right_checksum(zoo: Zoo) -> None:
 def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing(zoo: Zoo) -> None:
     container = unpack((FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes())
     header = dataclasses.replace(container.header, width=1 << 14, height=1 << 14)
-    data = pack(header, container.hyper, container.latents, {})
+    data = pack(header, container.parts, {})
+    begun = time.process_time()
+    with pytest.raises(DamagedError, match="cannot be"):
+        decode(data, zoo)
+    assert time.process_time() - begun < 0.5
+
+
+def test_a_declared_size_of_regions_that_the_bytes_cannot_hold_costs_nothing(zoo: Zoo) -> None:
+    header = unpack((FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes()).header
+    header = dataclasses.replace(header, width=1 << 14, height=1 << 14, region=512)
+    data = pack(header, [Part(bytes(8), bytes(8))] * 1024, {})
     begun = time.process_time()
     with pytest.raises(DamagedError, match="cannot be"):
         decode(data, zoo)

@@ -16,7 +16,10 @@ ALLOWED = {
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "zoo", "metrics"},
     "rate": {"codec", "entropy", "metrics", "picture", "zoo"},
-    "codec": {"picture", "alpha", "tiling", "zoo", "networks", "entropy", "container"},
+    "codec": {"picture", "alpha", "engine", "regions", "stages", "zoo", "networks", "entropy", "container"},
+    "stages": {"engine", "regions", "tiling", "zoo", "networks", "entropy"},
+    "engine": {"zoo", "networks", "entropy"},
+    "regions": {"networks", "entropy"},
     "zoo": {"networks", "entropy"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks
     "networks": set(),
@@ -39,6 +42,9 @@ OUTSIDE = {
     "alpha": {"numpy"},
     "picture": {"numpy"},
     "pillow_plugin": {"numpy", "PIL"},
+    "stages": {"numpy"},
+    "engine": {"numpy"},
+    "regions": {"numpy"},
     "metrics": {"numpy"},
 }
 STANDARD = {"__future__"} | set(__import__("sys").stdlib_module_names)

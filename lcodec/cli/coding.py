@@ -52,7 +52,7 @@ class Coding(Protocol):
 
 
 #: Settings that decide where and whether work is done, and not what comes of it.
-_NO_MATTER = {"device", "max_pixels"}
+_NO_MATTER = {"device", "max_pixels", "memory"}
 
 
 def _settings(coding: Encoding | Decoding) -> dict[str, Any]:
@@ -73,6 +73,7 @@ class Encoding:
     strict_depth: bool
     device: Device
     max_pixels: int
+    memory: int
 
     @classmethod
     def of(cls, model: str, *args: Any, **kwargs: Any) -> Encoding:
@@ -116,7 +117,7 @@ class Encoding:
             note=notes.append,
         )
         if self.target is None:
-            found, data = None, codec.encode(picture, model, self.quality, device=self.device)
+            found, data = None, codec.encode(picture, model, self.quality, device=self.device, memory=self.memory)
         else:
             found = rate.encode_to(picture, model, rate.Target(*self.target), zoo=zoo, device=self.device)
             data = found.data
@@ -140,6 +141,7 @@ class Decoding:
     background: tuple[int, int, int]
     device: Device
     max_pixels: int
+    memory: int
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -159,7 +161,7 @@ class Decoding:
 
         data = files.read_coded(source)
         zoo = _zoo()
-        picture = codec.decode(data, zoo, device=self.device, max_pixels=self.max_pixels)
+        picture = codec.decode(data, zoo, device=self.device, max_pixels=self.max_pixels, memory=self.memory)
         written, notes = BytesIO(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)
         header = read_header(data)

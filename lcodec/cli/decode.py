@@ -50,6 +50,7 @@ def decode(
     background: str,
     device: Device,
     max_pixels: int,
+    memory: int,
     quiet: bool,
     as_json: bool,
     many: options.FolderOptions,
@@ -67,5 +68,5 @@ def decode(
     from lcodec.cli.coding import Decoding
     from lcodec.picture import parse_colour
 
-    decoding = Decoding(form, parse_colour(background), device, max_pixels)
+    decoding = Decoding(form, parse_colour(background), device, max_pixels, memory)
     return many_files.run(jobs, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)

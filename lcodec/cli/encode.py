@@ -93,6 +93,7 @@ def encode(
     depth: str,
     device: Device,
     max_pixels: int,
+    memory: int,
     quiet: bool,
     as_json: bool,
     many: options.FolderOptions,
@@ -122,5 +123,6 @@ def encode(
         strict_depth=depth == "strict",
         device=device,
         max_pixels=max_pixels,
+        memory=memory,
     )
     return many_files.run(jobs, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)

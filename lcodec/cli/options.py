@@ -232,6 +232,14 @@ def run_options(command: str) -> Callable[[F], F]:
             metavar="N",
             help="Refuse larger pictures.",
         ),
+        click.option(
+            "--memory",
+            default="1GiB",
+            show_default=True,
+            metavar="SIZE",
+            type=Size(),
+            help="Hold no more than this besides the picture: 512M, 2G.",
+        ),
         click.option("--quiet", is_flag=True, help="Report errors only."),
         as_json,
     )

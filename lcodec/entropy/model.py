@@ -11,7 +11,7 @@ same `_walk`; only where a symbol comes from differs.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,11 @@ from lcodec.networks.hyperprior import (
 )
 from lcodec.tiling import map_tiles
 
-__all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "interpolate"]
+__all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "band_rows", "interpolate"]
 
 #: Qualities are integers 0..QUALITY_STEPS.
 QUALITY_STEPS = 10_000
-#: Positions in half a band: a band of w columns has max(2, 2 floor(BAND_POSITIONS / w)) rows. Bounds working memory.
+#: Positions in half a band (see `band_rows`).
 BAND_POSITIONS = 4096
 #: What the range coder's own rounding may save, generously.
 SLACK_BITS = 256
@@ -92,7 +92,6 @@ class Coded:
     hyper: bytes
     latents: bytes
     check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
-    values: npt.NDArray[np.int32]  #: (h, w, 320) decoded latents, in 1/16 of a quantisation step
 
 
 class EntropyModel:
@@ -127,7 +126,7 @@ class EntropyModel:
         return Levels(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
 
     def encode(self, latents: npt.NDArray[np.float32], hyper_latents: npt.NDArray[np.float32], quality: int) -> Coded:
-        """Quantise and code one picture.
+        """Quantise and code one region, or a picture that is not cut.
 
         Args:
             latents: (h, w, 320), in units of standard deviation.
@@ -152,13 +151,13 @@ class EntropyModel:
         hyper_symbols = np.moveaxis(hyper, -1, 0).ravel()
         hyper_coder.put(self._hyper_indexes(levels, hyper.shape[:2]), hyper_symbols)
         check = _crc(hyper_symbols, check)
-        values = self._walk(hyper, latents.shape[:2], levels, exchange)
-        return Coded(hyper_coder.finish(), coder.finish(), check, values)
+        self._walk(hyper, latents.shape[:2], levels, exchange)
+        return Coded(hyper_coder.finish(), coder.finish(), check)
 
     def decode(
         self, hyper: bytes, latents: bytes, size: tuple[int, int], quality: int
     ) -> tuple[npt.NDArray[np.int32], int]:
-        """Decode one picture's latents, the mirror of `encode`.
+        """Decode one region's latents, the mirror of `encode`.
 
         Args:
             hyper: coded hyper-latents.
@@ -183,29 +182,29 @@ class EntropyModel:
             check = _crc(symbols, check)
             return symbols
 
-        self.check_size(len(hyper), size, quality)
         hyper_size = _hyper_size(size)
         hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(levels, hyper_size))
         check = _crc(hyper_symbols, check)
         hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
         return self._walk(hyper_values, size, levels, exchange), check
 
-    def check_size(self, hyper: int, size: tuple[int, int], quality: int) -> None:
-        """Refuse a size that the coded hyper-latents cannot hold, before anything is allocated for it.
+    def check_lengths(self, coded: Iterable[tuple[int, tuple[int, int]]], quality: int) -> None:
+        """Refuse side information that is too short for its size, before anything is allocated.
 
         Args:
-            hyper: bytes of coded hyper-latents.
-            size: (h, w) of the latents.
+            coded: bytes of coded hyper-latents, and (h, w) of the latents that they stand for.
             quality: 0..QUALITY_STEPS.
 
         Raises:
-            DamagedError: they are fewer than if each hyper-latent were the likeliest symbol of its table.
+            DamagedError: they would be too short if each hyper-latent were the likeliest symbol of its table.
         """
-        rows, columns = _hyper_size(size)
         indexes = self.levels(quality).hyper_index
         likeliest = np.array([load_tables().frequencies[index].max() for index in indexes], np.float64)
-        if -np.log2(likeliest / TOTAL).sum() * rows * columns > 8 * hyper + SLACK_BITS:
-            raise DamagedError(f"damaged: {hyper} bytes of side information cannot be those of its size")
+        bits = float(-np.log2(likeliest / TOTAL).sum())
+        for length, size in coded:
+            rows, columns = _hyper_size(size)
+            if bits * rows * columns > 8 * length + SLACK_BITS:
+                raise DamagedError(f"damaged: {length} bytes of side information cannot be those of its size")
 
     def _hyper_indexes(self, levels: Levels, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """Table of each hyper-latent, in the order of coding: channel, row, column."""
@@ -227,11 +226,10 @@ class EntropyModel:
             units = times_exp2(self.xp, self._place(window[0]), -levels.hyper_gain, ACTIVATION_BITS - 4)
             return self._fetch(hyper_synthesis(self.ops, units))
 
-        rows, columns = (side * HYPER_STRIDE for side in hyper.shape[:2])
-        features = np.empty((rows, columns, self.feature_channels), np.float32)
+        features = np.empty((*size, self.feature_channels), np.float32)
         scaled = (hyper * MEAN_STEPS).clip(-ACTIVATION_MAX, ACTIVATION_MAX)
-        map_tiles(synthesise, scaled, features, tile=HYPER_TILE, halo=HYPER_HALO)
-        return features[: size[0], : size[1]]
+        map_tiles(synthesise, scaled, features, tile=HYPER_TILE, halo=HYPER_HALO, up=HYPER_STRIDE)
+        return features
 
     def _walk(
         self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels, exchange: Exchange
@@ -239,7 +237,7 @@ class EntropyModel:
         """Go through all latents in the order of coding; `exchange` turns indexes and means into symbols."""
         features = self._features(hyper, size, levels)
         values = np.zeros((*size, self.channels), np.int32)
-        rows = max(2, BAND_POSITIONS // size[1] * 2)
+        rows = band_rows(size[1])
         for step in range(len(STEPS)):
             # A band's context sees the row above it as it was at the beginning of the step.
             above = values[:0]
@@ -303,8 +301,13 @@ class EntropyModel:
         return where, np.concatenate(indexes), np.concatenate(means)
 
 
+def band_rows(width: int) -> int:
+    """Rows of latents of `width` that are coded together: normative, and what bounds the networks' memory."""
+    return max(2, BAND_POSITIONS // width * 2)
+
+
 def _hyper_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of hyper-latents, of those of the latents."""
+    """Size of the hyper-latents of latents."""
     return -(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE)
 
 

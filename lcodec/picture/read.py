@@ -15,7 +15,7 @@ from lcodec.errors import LimitError, PictureError
 from lcodec.picture.deep import deep_samples, is_deep, rawmode_of, reads_both_bytes, to_8_bits
 from lcodec.picture.metadata import exif_of, orientation_of, upright_exif, upright_xmp, usable_icc, xmp_of
 from lcodec.picture.picture import METADATA, METADATA_MAX, WHITE, Picture
-from lcodec.picture.samples import opacity, samples_of, turned
+from lcodec.picture.samples import is_plain, opacity, plain_samples, samples_of, turned
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,6 +48,9 @@ def read_picture(
     note: Note = ignore,
 ) -> Picture:
     """Read the (first) picture of a file, the right way up, as 8-bit grey or RGB.
+
+    The samples of a PPM and of an uncompressed TIFF are read into their place. Of every other format Pillow decodes the
+    whole picture first: in colour four bytes a pixel, which are free again on return.
 
     Args:
         source: a path, or a binary file.
@@ -95,7 +98,9 @@ def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_
     deep = is_deep(image, file)
     if deep and strict_depth:
         raise PictureError("more than 8 bits a sample (--depth round keeps 8)")
-    if reads_both_bytes(image, rawmode):
+    if is_plain(image):
+        pixels, alpha = plain_samples(image, file), None
+    elif reads_both_bytes(image, rawmode):
         words, opaque = deep_samples(image, file, rawmode, _open)
         key = opacity(words, image.info.get("transparency"))
         pixels, alpha = to_8_bits(words), key if opaque is None else to_8_bits(opaque)

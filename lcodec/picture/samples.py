@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,34 @@ from lcodec.picture.deep import tiff_tag, to_8_bits
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["opacity", "samples_of", "turned"]
+__all__ = ["is_plain", "opacity", "plain_samples", "samples_of", "turned"]
 
 Samples = NDArray[np.uint8]
 
 #: Largest sample of a PNG's grey of few bits: Pillow spreads the samples over 0..255, but not the transparent one.
 _LARGEST = {"1": 1, "L;2": 3, "L;4": 15}
+
+
+def is_plain(image: Image.Image) -> bool:
+    """Whether the samples of an opened image stand in its file as in a `Picture`: in a PPM or an uncompressed TIFF."""
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode not in {"L", "RGB"} or image.has_transparency_data:
+        return False
+    return all(
+        codec == "raw" and arguments == (image.mode, 0, 1) and (left, right) == (0, image.width)
+        for codec, (left, _, right, _), _, arguments in tiles
+    )
+
+
+def plain_samples(image: Image.Image, source: BinaryIO) -> Samples:
+    """Read such samples straight into their place, (H, W, C); Pillow would hold them twice, in four bytes a pixel."""
+    pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    for _, (_, top, _, bottom), offset, _ in image.tile:  # type: ignore[attr-defined]
+        source.seek(offset)
+        rows = pixels[top:bottom].data.cast("B")
+        if source.readinto(rows) != len(rows):  # type: ignore[attr-defined]
+            raise PictureError("the picture is damaged or truncated: its samples end too early")
+    return pixels
 
 
 def samples_of(image: Image.Image, rawmode: str) -> tuple[Samples, Samples | None]:

@@ -24,9 +24,9 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "jpg": ("JPEG", {"quality": 95, "subsampling": 0, "optimize": True}),
     "webp": ("WEBP", {"lossless": True, "method": 1, "quality": 20, "exact": True}),
     "tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
-    "ppm": ("PPM", {}),
+    "ppm": ("", {}),
     "bmp": ("BMP", {}),
-    "npy": ("", {}),  # an array of samples (height, width, channels), alpha last; not through Pillow
+    "npy": ("", {}),  # an array of samples (height, width, channels), alpha last; neither goes through Pillow
 }
 _KEEPS_METADATA = {"png", "jpg", "webp", "tiff"}
 _KEEPS_ALPHA = {"png", "webp", "tiff", "npy"}
@@ -64,6 +64,11 @@ def write_picture(
         kept = found
     if left_out := [name.upper() for name in found if name not in kept]:
         note(f"{format} cannot hold it, left out: {', '.join(left_out)}")
+    if format == "ppm":  # without a copy of the picture
+        kind = b"P5" if picture.grey else b"P6"
+        target.write(b"%s\n%d %d\n255\n" % (kind, picture.width, picture.height))
+        target.write(np.ascontiguousarray(picture.pixels).data)
+        return
     data = BytesIO()
     if format == "npy":
         planes = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha[:, :, None]]

@@ -1,12 +1,12 @@
-"""Made `v1/`, once: a small model of random weights, streams of it, and what they must decode to.
+"""Made `v1/` and `v1-regions/`, once: a small model of random weights, streams of it, and what they must decode to.
 
-`python -m tests.golden.make FOLDER` writes a new set. A set that is committed is never made again: it stands for the
-files that people have.
+`python -m tests.golden.make FOLDER` writes a new set of the first kind, `python -m tests.golden.make FOLDER --regions`
+streams cut into regions by the model of `v1/`. A set that is committed is never made again: it stands for the files
+that people have.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lcodec.codec import decode, encode
+from lcodec import codec
 from lcodec.container import unpack
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import FIXED, Parameters, Widths, start
 from lcodec.zoo import Zoo
+from tests.golden import symbols
 from tests.pictures import picture
 
 WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
@@ -29,6 +30,10 @@ CASES = [
     (17, 23, 3, 0.01), (17, 23, 3, 50), (17, 23, 3, 99.99), (17, 23, 1, 60), (15, 33, 3, 14.29), (33, 15, 3, 14.28),
     (64, 64, 3, 50), (65, 63, 3, 85.71), (63, 65, 1, 0), (96, 128, 3, 77.77), (1, 300, 3, 40), (300, 1, 1, 40),
     (130, 70, 3, 100), (70, 130, 3, 0), (511, 769, 3, 50), (257, 255, 3, 95), (131_090, 1, 1, 0),
+]  # fmt: skip
+#: (height, width, channels, quality, latents in the side of a region)
+REGION_CASES = [
+    (1, 130, 3, 60, 4), (65, 64, 1, 50, 4), (100, 150, 3, 75, 4), (130, 200, 3, 30, 8), (64, 129, 3, 100, 8),
 ]  # fmt: skip
 
 
@@ -51,20 +56,22 @@ def main(folder: Path) -> None:
     write_model(
         folder, "golden", "mse", "random weights, for tests", arrays, "# golden\n\nRandom weights, for tests.\n"
     )
-    zoo = Zoo([folder])
+    write_streams(folder, Zoo([folder]), [(*case, 0) for case in CASES])
+
+
+def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float, int]]) -> None:
+    """Write streams and `expected.json`; a case is one of REGION_CASES, with a side of 0 where nothing is cut."""
     model = zoo.load("golden")
     expected = {}
-    for index, (height, width, channels, quality) in enumerate(CASES):
+    for index, (height, width, channels, quality, side) in enumerate(cases):
         icc = b"a profile" * 9 if index == 3 else None
-        data = encode(Picture(picture(height, width, channels, index), icc), model, quality)
+        codec.REGION, codec.WHOLE = side, 0 if side else 1 << 40
+        data = codec.encode(Picture(picture(height, width, channels, index), icc), model, quality)
         name = f"{index:02d}-{width}x{height}-{'grey' if channels == 1 else 'rgb'}-q{quality}.lcdc"
         (folder / name).write_bytes(data)
-        container = unpack(data)
-        size = -(-height // 16), -(-width // 16)
-        values, _ = model.entropy.decode(container.hyper, container.latents, size, container.header.quality)
-        pixels = decode(data, zoo).pixels
+        pixels = codec.decode(data, zoo).pixels
         expected[name] = {
-            "symbols": hashlib.sha256(values.astype("<i4").tobytes()).hexdigest(),
+            "symbols": symbols(unpack(data), model.entropy),
             "corner": pixels[:2, :2].ravel().tolist(),
             "mean": float(pixels.mean()),
         }
@@ -72,4 +79,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[2:] == ["--regions"]:
+        write_streams(Path(sys.argv[1]), Zoo([Path(__file__).parent / "v1"]), REGION_CASES)
+    else:
+        main(Path(sys.argv[1]))

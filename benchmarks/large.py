@@ -1,0 +1,117 @@
+"""`python -m benchmarks.large --photos DIR`: seconds and peak memory of a photo of 100 megapixels.
+
+The photo is a mosaic of those in DIR, at their own resolution, with the detail that photos have. Whole processes are
+measured, from a PPM file to a coded one and back, and so are `cjxl -e 7` and `djxl` (Debian's libjxl-tools) at about
+the same file size. Memory is given beyond the picture itself (width x height x 3 bytes), with the budget beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# The standard library alone: a child's peak memory counts that of the process that started it (`benchmarks.startup`).
+from benchmarks.startup import LCODEC, ROOT, Contender, Figures, run
+
+RESULTS = ROOT / "benchmarks" / "results" / "large.csv"
+JXL = "JPEG XL (cjxl -e 7)"
+MEBIBYTE = 1 << 20
+
+#: Run in a process of its own, so that NumPy's memory is not this one's.
+MOSAIC = """
+import sys
+from pathlib import Path
+import numpy as np
+from lcodec.picture import read_picture
+
+target, folder, width, height = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg"})
+photos = [read_picture(path, max_pixels=1 << 28).pixels for path in files]
+mosaic = np.empty((height, width, 3), np.uint8)
+top, number = 0, 0
+while top < height:
+    left, row = 0, min(photo.shape[0] for photo in photos)
+    while left < width:
+        photo = photos[number % len(photos)][: min(row, height - top), : width - left]
+        mosaic[top : top + photo.shape[0], left : left + photo.shape[1]] = photo
+        left, number = left + photo.shape[1], number + 1
+    top += row
+with open(target, "wb") as file:
+    file.write(b"P6 %d %d 255\\n" % (width, height))
+    mosaic.tofile(file)
+"""
+
+
+def contenders(photo: Path, folder: Path, memory: str, distance: float) -> list[Contender]:
+    """Return the commands; those of a codec hand their stream on through a file in `folder`."""
+
+    def file(name: str) -> str:
+        return str(folder / name)
+
+    lcodec = [sys.executable, "-m", "lcodec.cli"]
+    options = ["--quiet", "--force", "--max-pixels", str(1 << 30), "--memory", memory]
+    found = [
+        Contender(
+            LCODEC,
+            [*lcodec, "encode", *options, str(photo), "-o", file("photo.lcdc")],
+            [*lcodec, "decode", *options, file("photo.lcdc"), "-o", file("lcodec.ppm")],
+        )
+    ]
+    if shutil.which("cjxl") and shutil.which("djxl"):
+        encode = ["cjxl", "--quiet", "-e", "7", "-d", str(distance), str(photo), file("photo.jxl")]
+        found.append(Contender(JXL, encode, ["djxl", "--quiet", file("photo.jxl"), file("jxl.ppm")]))
+    else:
+        print("cjxl and djxl are not on the PATH: left out", file=sys.stderr)
+    return found
+
+
+def row(contender: Contender, direction: str, figures: Figures, size: tuple[int, int], memory: str) -> dict[str, str]:
+    """Return a line of the results."""
+    width, height = size
+    coded = Path(contender.encode[-1]).stat().st_size
+    return {
+        "width": str(width),
+        "height": str(height),
+        "direction": direction,
+        "codec": contender.name,
+        "bytes": str(coded),
+        "bpp": f"{8 * coded / (width * height):.3f}",
+        "seconds": f"{figures.seconds:.1f}",
+        "budget": memory if contender.name == LCODEC else "",
+        "peak_beyond_picture_mib": f"{figures.mebibytes - width * height * 3 / MEBIBYTE:.0f}",
+    }
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of PNG or JPEG files in colour")
+    parser.add_argument("--size", type=int, nargs=2, default=(12_288, 8_192), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--memory", default="1GiB", help="the budget, as for `lcodec encode`")
+    parser.add_argument("--distance", type=float, default=3.0, help="of cjxl: smaller is better, and larger files")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    arguments = parser.parse_args()
+    width, height = arguments.size
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.ppm"
+        make = [sys.executable, "-c", MOSAIC, str(photo), str(arguments.photos.resolve()), str(width), str(height)]
+        subprocess.run(make, cwd=ROOT, check=True)
+        for contender in contenders(photo, Path(folder), arguments.memory, arguments.distance):
+            for direction, command in (("encode", contender.encode), ("decode", contender.decode)):
+                rows.append(row(contender, direction, run(command), (width, height), arguments.memory))
+                print(rows[-1], file=sys.stderr)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

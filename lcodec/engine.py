@@ -1,0 +1,113 @@
+"""Where the networks run: NumPy or torch, the device, and the threads that share out the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.entropy.model import EntropyModel
+from lcodec.entropy.selftest import self_test
+from lcodec.errors import UsageError
+from lcodec.networks.ops import NumpyOps
+from lcodec.zoo import ENTROPY, Model
+
+__all__ = ["Backend", "Device", "Engine", "Spread"]
+
+Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["auto", "numpy", "torch"]
+
+#: From this size on a GPU, where there is one, outweighs the import of torch. On a CPU NumPy is used at every size.
+TORCH_PIXELS = 10_000_000
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Spread(Protocol):
+    """Calls a function on each item, several at a time, and returns the results in the order of the items."""
+
+    def __call__(self, function: Callable[[S], T], items: Iterable[S], /) -> list[T]: ...
+
+
+class Engine:
+    """NumPy or torch on a device. The two compute the same symbols."""
+
+    def __init__(self, device: Device, backend: Backend, pixels: int) -> None:
+        """Choose for a picture of `pixels`.
+
+        Raises:
+            UsageError: the device is not there.
+            SelfTestError: its arithmetic is not exact.
+        """
+        self.xp: Any = np
+        self.device: Any = None
+        large = backend == "auto" and device == "auto" and pixels >= TORCH_PIXELS
+        if backend == "torch" or device == "cuda" or (large and _cuda_driver()):
+            import torch
+
+            if device == "cuda" and not torch.cuda.is_available():
+                raise UsageError("no CUDA device here")
+            self.xp = torch
+            self.device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+        self_test(self.xp, self.device)
+
+    @property
+    def cores(self) -> int:
+        """Most regions that are worked on at a time: torch shares out each operation by itself."""
+        if self.xp is not np:
+            return 1
+        # The cores that this process may use, where the system tells.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @contextmanager
+    def spread(self, workers: int) -> Iterator[Spread]:
+        """Share work out to `workers` threads, with one BLAS thread in each; a single worker has all those of BLAS."""
+        if workers == 1:
+            yield lambda function, items: [function(item) for item in items]
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        from threadpoolctl import threadpool_limits
+
+        pool = ThreadPoolExecutor(workers)
+        try:
+            with threadpool_limits(1, "blas"):
+                yield lambda function, items: list(pool.map(function, items))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def ops(self, arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
+        """Float operations over a model's arrays."""
+        if self.xp is np:
+            return NumpyOps(arrays)
+        from lcodec.networks.ops_torch import TorchOps
+
+        return TorchOps({name: self.place(value) for name, value in arrays.items()})
+
+    def entropy(self, model: Model) -> EntropyModel:
+        """The entropy model on this engine."""
+        if self.xp is np:
+            return model.entropy
+        arrays = {name: value for name, value in model.arrays.items() if name.startswith(ENTROPY)}
+        return EntropyModel(arrays, self.xp, self.device)
+
+    def place(self, value: npt.NDArray[Any]) -> Any:
+        """A float32 array of this engine."""
+        value = np.ascontiguousarray(value, np.float32)
+        return value if self.xp is np else self.xp.as_tensor(value, device=self.device)
+
+    def fetch(self, value: Any) -> npt.NDArray[np.float32]:
+        """The NumPy array of this engine's array."""
+        return value if self.xp is np else value.cpu().numpy()  # type: ignore[no-any-return]
+
+
+def _cuda_driver() -> bool:
+    """Whether there may be a CUDA device, without the second and the memory that importing torch takes."""
+    from ctypes.util import find_library
+
+    return any(find_library(name) for name in ("cuda", "nvcuda"))

@@ -1,0 +1,113 @@
+"""The float networks as stages of the spine: pixels of a region -> latents -> hyper-latents, and latents -> pixels.
+
+Each runs in tiles on an `Engine`, at one quality.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.engine import Engine
+from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS
+from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
+from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
+from lcodec.regions import Region
+from lcodec.tiling import map_tiles
+from lcodec.zoo import Model
+
+__all__ = ["Analyses", "Synthesis"]
+
+#: Largest side of a tile, in latents (1024 pixels).
+TILE = 64
+
+
+class Analyses:
+    """What an encoder runs: analysis and hyper-analysis."""
+
+    def __init__(self, engine: Engine, model: Model, level: int) -> None:
+        """Place a model's networks on an engine, for a quality `level` of 0..QUALITY_STEPS."""
+        self._engine = engine
+        self._ops = engine.ops(model.encoder)
+        self._gain = engine.place(_gain(model.encoder["gain.analysis"], level))
+        self._channels = model.entropy.channels
+        self._hyper_channels = model.entropy.hyper_channels
+
+    def latents(self, pixels: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.float32]:
+        """Latents (h, w, 320) of a region of a whole picture (H, W, 1 or 3)."""
+
+        def run(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+            normalised = _pad(window, LATENT_STRIDE) / np.float32(255) - np.float32(0.5)
+            if normalised.shape[3] == 1:
+                normalised = np.repeat(normalised, 3, axis=3)
+            return self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain))
+
+        latents = np.empty((*region.size, self._channels), np.float32)
+        origin = region.top, region.left
+        map_tiles(run, pixels, latents, tile=TILE, halo=ANALYSIS_HALO, down=LATENT_STRIDE, origin=origin)
+        return latents
+
+    def hyper_latents(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Hyper-latents (ceil(h/4), ceil(w/4), 96) of a region's latents (h, w, 320)."""
+
+        def run(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            placed = self._engine.place(_pad(window, HYPER_STRIDE))
+            return self._engine.fetch(hyper_analysis(self._ops, placed))
+
+        height, width = (-(-side // HYPER_STRIDE) for side in latents.shape[:2])
+        hyper_latents = np.empty((height, width, self._hyper_channels), np.float32)
+        map_tiles(run, latents, hyper_latents, tile=TILE // HYPER_STRIDE, halo=HYPER_HALO, down=HYPER_STRIDE)
+        return hyper_latents
+
+
+class Synthesis:
+    """What a decoder runs, the mirror of `Analyses.latents`."""
+
+    def __init__(self, engine: Engine, model: Model, level: int) -> None:
+        """Place a model's synthesis on an engine, for a quality `level` of 0..QUALITY_STEPS."""
+        self._engine = engine
+        self._ops = engine.ops(model.decoder)
+        self._inverse = _gain(model.decoder["gain.inverse"], level) / np.float32(MEAN_STEPS)
+        self._gain = engine.place(_gain(model.decoder["gain.synthesis"], level))
+
+    def pixels(
+        self, window: npt.NDArray[np.int32], origin: tuple[int, int], region: Region, pixels: npt.NDArray[np.uint8]
+    ) -> None:
+        """Fill a region of a whole picture.
+
+        Args:
+            window: (h, w, 320), decoded latents of the region and of a halo around it, in 1/16 of a quantisation step.
+            origin: row and column of the region's first latent in the window.
+            region: of the picture.
+            pixels: (H, W, 1 or 3), the picture, written to.
+        """
+
+        def run(latents: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+            placed = self._engine.place(latents * self._inverse)
+            normalised = self._engine.fetch(synthesis(self._ops, placed, self._gain))
+            samples: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
+            if pixels.shape[2] == 1:
+                samples = np.rint(samples.mean(axis=3, keepdims=True))
+            return samples.astype(np.uint8)
+
+        top, bottom, left, right = (
+            edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right)
+        )
+        target = pixels[top:bottom, left:right]
+        map_tiles(run, window, target, tile=TILE, halo=SYNTHESIS_HALO, up=LATENT_STRIDE, origin=origin)
+
+
+def _gain(table: npt.NDArray[np.float32], level: int) -> npt.NDArray[np.float32]:
+    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
+    position = level / QUALITY_STEPS * (len(table) - 1)
+    low = min(int(position), len(table) - 2)
+    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
+    return factors
+
+
+def _pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:
+    """Repeat the last row and column until both sides are multiples of `multiple`. x: (1, H, W, C)."""
+    below, after = -x.shape[1] % multiple, -x.shape[2] % multiple
+    return np.pad(x, ((0, 0), (0, below), (0, after), (0, 0)), mode="edge") if below or after else x
