@@ -59,7 +59,7 @@ def plan(
         raise UsageError("standard input (-) must be the only input")
     found = [
         *_find(inputs, folder, suffixes, recursive=options.recursive, keep=False),
-        *_find(listed, folder, suffixes, recursive=options.recursive, keep=True),
+        *_find(listed, folder, suffixes, recursive=options.recursive, keep=not options.flat),
     ]
     jobs = []
     for item in found:

@@ -118,6 +118,12 @@ def test_list_that_is_refused(
     assert not Path("out").exists()
 
 
+def test_flat_list_may_lead_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("../a.png\n/b/c.png\n")
+    options = FolderOptions(files_from=str(tmp_path / "list"), flat=True)
+    assert targets([], tmp_path / "out", options) == ["a.lcdc", "c.lcdc"]
+
+
 def test_missing_list(run: Run, tmp_path: Path) -> None:
     assert run("encode", "--files-from", tmp_path / "none").code == 1
 
