@@ -1,4 +1,4 @@
-"""How close a decoded picture is to its original: PSNR, MS-SSIM and HaarPSI in NumPy alone, others where installed."""
+"""How close a decoded picture is to its original: four metrics in NumPy alone, Butteraugli and LPIPS where they are."""
 
 from lcodec.metrics.haarpsi import haarpsi
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX, ms_ssim, ms_ssim_db

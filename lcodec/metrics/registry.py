@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from lcodec.metrics import butteraugli, lpips
 from lcodec.metrics.haarpsi import haarpsi
 from lcodec.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from lcodec.metrics.psnr import psnr, psnr_y
+from lcodec.metrics.ssimulacra2 import ssimulacra2
 
 __all__ = ["MEASURES", "Measure"]
 
@@ -55,29 +54,6 @@ class Measure:
         return value if math.isfinite(value) else None
 
 
-def _rgb(pixels: Pixels) -> Pixels:
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-
-
-def _ssimulacra2(original: Pixels, decoded: Pixels) -> float:
-    from PIL import Image
-    from ssimulacra2 import compute_ssimulacra2
-
-    if min(original.shape[:2]) < 8:
-        raise ValueError("SSIMULACRA2 needs at least 8 pixels a side")
-    files = []
-    for pixels in (original, decoded):  # the package reads files
-        file = BytesIO()
-        Image.fromarray(_rgb(pixels)).save(file, "PPM")
-        file.seek(0)
-        files.append(file)
-    return float(compute_ssimulacra2(*files))
-
-
-def _needs_ssimulacra2() -> str | None:
-    return None if find_spec("ssimulacra2") else "pip install 'lcodec[eval]'"
-
-
 def _distance_db(distance: float) -> float:
     return math.inf if distance <= 0 else -10 * math.log10(distance)
 
@@ -100,9 +76,8 @@ MEASURES = {
         Measure(
             "ssimulacra2",
             "SSIMULACRA2",
-            "Version 2.1 by the ssimulacra2 package; 100 is equal, 70 high quality, negative is possible.",
-            _ssimulacra2,
-            missing=_needs_ssimulacra2,
+            "Sneyers 2023, version 2.1; 100 is equal, 70 high quality, negative is possible.",
+            ssimulacra2,
         ),
         Measure(
             "haarpsi",
