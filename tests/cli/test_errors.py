@@ -142,6 +142,8 @@ def test_device_is_written_to_and_not_replaced(run: Run, photo: Path) -> None:
         ["encode", "-q", "high", "a.png"],
         ["encode", "--device", "tpu", "a.png"],
         ["encode", "--max-pixels", "0", "a.png"],
+        ["encode", "--memory", "plenty", "a.png"],
+        ["decode", "--memory", "-1G", "a.lcdc"],
         ["encode", "-o", "x", "a.png", "b.png"],
         ["encode", "-o", "x", "-O", "y", "a.png"],
         ["encode", "-", "a.png"],
@@ -225,6 +227,14 @@ def test_limit_of_pixels(run: Run, photo: Path, coded: Path) -> None:
         assert result.code == 5
         assert "limit" in result.err
         assert run(command, source, "--max-pixels", str(96 * 64)).code == 0
+
+
+def test_the_budget_of_memory_is_kept_or_refused(run: Run, photo: Path, coded: Path) -> None:
+    for command, source in (("encode", photo), ("decode", coded)):
+        result = run(command, source, "--memory", "64M")
+        assert result.code == 5
+        least = result.err.split("at least ")[1].split()[0]
+        assert run(command, source, "--memory", f"{least}MiB").code == 0
 
 
 @pytest.mark.parametrize(
