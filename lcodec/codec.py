@@ -5,13 +5,15 @@ On a CPU both run on NumPy alone; torch is imported for a GPU, and for pictures 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lcodec.container import Header, pack, unpack
-from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, EntropyModel
+from lcodec.effort import EFFORT_MAX, Region, improve
+from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, Coded, EntropyModel, gain_at
 from lcodec.entropy.selftest import self_test
 from lcodec.errors import DamagedError, LimitError, UsageError
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
@@ -19,6 +21,7 @@ from lcodec.networks.ops import NumpyOps
 from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
 from lcodec.picture import Picture
 from lcodec.tiling import map_tiles
+from lcodec.tradeoff import lambda_at
 from lcodec.zoo import ENTROPY, Model, Zoo
 
 __all__ = ["MAX_PIXELS", "Backend", "Device", "decode", "encode"]
@@ -75,21 +78,40 @@ class _Engine:
         return value if self.xp is np else value.cpu().numpy()  # type: ignore[no-any-return]
 
 
-def _gain(table: npt.NDArray[np.float32], quality: int) -> npt.NDArray[np.float32]:
-    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
-    position = quality / QUALITY_STEPS * (len(table) - 1)
-    low = min(int(position), len(table) - 2)
-    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
-    return factors
-
-
 def _pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:
     """Repeat the last row and column until both sides are multiples of `multiple`. x: (H, W, C)."""
     return np.pad(x, ((0, -x.shape[0] % multiple), (0, -x.shape[1] % multiple), (0, 0)), mode="edge")
 
 
+def _synthesise(
+    engine: _Engine, model: Model, values: npt.NDArray[np.int32], quality: int, channels: int
+) -> npt.NDArray[np.uint8]:
+    """Pixels (16 h, 16 w, channels) of decoded latents (h, w, 320), in 1/16 of a quantisation step."""
+    inverse = gain_at(model.decoder["gain.inverse"], quality) / np.float32(MEAN_STEPS)
+    gain = engine.place(gain_at(model.decoder["gain.synthesis"], quality))
+    ops = engine.ops(model.decoder)
+    decoded = np.empty((values.shape[0] * LATENT_STRIDE, values.shape[1] * LATENT_STRIDE, channels), np.uint8)
+
+    def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+        normalised = engine.fetch(synthesis(ops, engine.place(window * inverse), gain))
+        pixels: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
+        if channels == 1:
+            pixels = np.rint(pixels.mean(axis=3, keepdims=True))
+        return pixels.astype(np.uint8)
+
+    map_tiles(synthesise, values, decoded, tile=TILE, halo=SYNTHESIS_HALO)
+    return decoded
+
+
 def encode(
-    picture: Picture, model: Model, quality: float, *, device: Device = "auto", backend: Backend = "auto"
+    picture: Picture,
+    model: Model,
+    quality: float,
+    *,
+    effort: int = 0,
+    device: Device = "auto",
+    backend: Backend = "auto",
+    progress: Callable[[float], None] = lambda _: None,
 ) -> bytes:
     """Encode a picture to the bytes of an .lcdc file.
 
@@ -97,22 +119,26 @@ def encode(
         picture: of any size.
         model: from a `Zoo`.
         quality: 0 to 100; steps of 0.01 have an effect.
+        effort: 0 to 9; more finds better symbols, and never worse ones than 0 does (see `lcodec.effort`).
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
+        progress: is told the part that is done, 0 to 1, at the slow levels of effort.
 
     Raises:
-        UsageError: the quality is out of range, or the device is not there.
+        UsageError: the quality or the effort is out of range, or the device is not there.
         SelfTestError: this machine's arithmetic is not exact.
     """
     if not 0 <= quality <= 100:
         raise UsageError(f"quality must be 0 to 100, not {quality:g}")
+    if not 0 <= effort <= EFFORT_MAX:
+        raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
     level = round(quality * QUALITY_STEPS / 100)
     height, width, channels = picture.pixels.shape
     engine = _Engine(device, backend, height * width)
     ops = engine.ops(model.encoder)
     pixels = picture.pixels if channels == 3 else np.repeat(picture.pixels, 3, axis=2)
     padded = _pad(pixels, LATENT_STRIDE)
-    gain = engine.place(_gain(model.encoder["gain.analysis"], level))
+    gain = engine.place(gain_at(model.encoder["gain.analysis"], level))
     entropy = engine.entropy(model)
 
     def analyse(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -130,6 +156,17 @@ def encode(
     hyper_latents = np.empty((*hyper_shape, entropy.hyper_channels), np.float32)
     map_tiles(hyper_analyse, padded_latents, hyper_latents, tile=TILE // HYPER_STRIDE, halo=HYPER_HALO)
     coded = entropy.encode(latents, hyper_latents, level)
+    if effort:
+        region = Region(latents, hyper_latents, padded, height, width)
+        multiplier = lambda_at(level / QUALITY_STEPS)
+
+        def cost(code: Coded) -> float:
+            errors = _synthesise(engine, model, code.values, level, channels)[:height, :width] - picture.pixels.astype(
+                int
+            )
+            return 8 * (len(code.hyper) + len(code.latents)) + float(multiplier / channels * np.square(errors).sum())
+
+        coded = improve(region, model, entropy, level, effort, coded, multiplier, cost, progress, engine.device)
     header = Header(width, height, channels == 1, level, model.entropy_id, model.synthesis_id, coded.check, {})
     return pack(header, coded.hyper, coded.latents, {"icc": picture.icc} if picture.icc else {})
 
@@ -164,17 +201,5 @@ def decode(
     values, check = engine.entropy(model).decode(container.hyper, container.latents, size, header.quality)
     if check != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
-    inverse = _gain(model.decoder["gain.inverse"], header.quality) / np.float32(MEAN_STEPS)
-    gain = engine.place(_gain(model.decoder["gain.synthesis"], header.quality))
-    ops = engine.ops(model.decoder)
-    decoded = np.empty((size[0] * LATENT_STRIDE, size[1] * LATENT_STRIDE, 1 if header.grey else 3), np.uint8)
-
-    def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-        normalised = engine.fetch(synthesis(ops, engine.place(window * inverse), gain))
-        pixels: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
-        if header.grey:
-            pixels = np.rint(pixels.mean(axis=3, keepdims=True))
-        return pixels.astype(np.uint8)
-
-    map_tiles(synthesise, values, decoded, tile=TILE, halo=SYNTHESIS_HALO)
+    decoded = _synthesise(engine, model, values, header.quality, 1 if header.grey else 3)
     return Picture(decoded[: header.height, : header.width], container.chunks.get("icc"))

@@ -83,7 +83,9 @@ class _Trial:
     reached: float  #: in the target's unit
 
 
-def encode_to(picture: Picture, model: Model, target: Target, *, zoo: Zoo, device: codec.Device = "auto") -> Found:
+def encode_to(
+    picture: Picture, model: Model, target: Target, *, zoo: Zoo, effort: int = 0, device: codec.Device = "auto"
+) -> Found:
     """Encode a picture to a target: the best file under a ceiling, or the smallest above a floor.
 
     Args:
@@ -91,6 +93,7 @@ def encode_to(picture: Picture, model: Model, target: Target, *, zoo: Zoo, devic
         model: from `zoo`.
         target: what to meet. Sizes are of the whole file; floors hold for the picture as this machine decodes it.
         zoo: for decoding.
+        effort: as in `codec.encode`, which every trial takes.
         device: as in `codec.encode`.
 
     Raises:
@@ -99,7 +102,7 @@ def encode_to(picture: Picture, model: Model, target: Target, *, zoo: Zoo, devic
     pixels = picture.width * picture.height
 
     def attempt(level: int) -> _Trial:
-        data = codec.encode(picture, model, level * 100 / QUALITY_STEPS, device=device)
+        data = codec.encode(picture, model, level * 100 / QUALITY_STEPS, effort=effort, device=device)
         if target.is_size:
             reached = 8 * len(data) / pixels if target.name == "bpp" else len(data)
             return _Trial(level, math.log(reached), reached <= target.value, data, reached)

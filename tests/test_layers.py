@@ -13,9 +13,11 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 ALLOWED = {
     "cli": {"compare", "training", "rate", "codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
-    "training": {"networks", "entropy", "zoo", "metrics"},
+    "training": {"networks", "entropy", "tradeoff", "zoo", "metrics"},
     "rate": {"codec", "entropy", "metrics", "picture", "zoo"},
-    "codec": {"picture", "tiling", "zoo", "networks", "entropy", "container"},
+    "codec": {"picture", "tiling", "tradeoff", "effort", "zoo", "networks", "entropy", "container"},
+    "effort": {"networks", "entropy", "tiling", "zoo"},
+    "tradeoff": set(),
     "zoo": {"networks", "entropy"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks
     "networks": set(),

@@ -49,6 +49,7 @@ is applied, the colour profile kept. A transparent picture is refused.
 )
 @options.quality
 @options.targets
+@options.effort
 @options.run_options("encode")
 def encode(
     *,
@@ -58,6 +59,7 @@ def encode(
     force: bool,
     model_wanted: str,
     quality: float,
+    effort: int,
     device: Device,
     max_pixels: int,
     quiet: bool,
@@ -89,8 +91,8 @@ def encode(
         start = time.perf_counter()
         files.refuse_target(job, force=force)
         picture = read_picture(files.open_source(job), max_pixels=max_pixels)
-        found = rate.encode_to(picture, model, target, zoo=zoo, device=device) if target else None
-        data = found.data if found else codec.encode(picture, model, quality, device=device)
+        found = rate.encode_to(picture, model, target, zoo=zoo, effort=effort, device=device) if target else None
+        data = found.data if found else codec.encode(picture, model, quality, effort=effort, device=device)
         files.write(job, data, force=force)
         report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, found)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)

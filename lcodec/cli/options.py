@@ -16,7 +16,7 @@ from lcodec.errors import UsageError
 if TYPE_CHECKING:
     from lcodec.rate import Name
 
-__all__ = ["FORMATS", "as_json", "inputs", "quality", "run_options", "target", "targets", "write_options"]
+__all__ = ["FORMATS", "as_json", "effort", "inputs", "quality", "run_options", "target", "targets", "write_options"]
 
 #: Formats that `decode` writes.
 FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp")
@@ -128,6 +128,17 @@ def target() -> tuple[Name, float] | None:
         raise UsageError(f"{' and '.join(names)} exclude each other")
     return (asked[0], ctx.params[_TARGETS[asked[0]]]) if asked else None
 
+
+#: -e, on the scale of cjxl.
+effort = click.option(
+    "-e",
+    "--effort",
+    type=click.IntRange(0, 9),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="0 (fastest) to 9 (fewest bits, minutes).",
+)
 
 #: --json.
 as_json = click.option("--json", "as_json", is_flag=True, help="Report one JSON object a file.")

@@ -1,0 +1,10 @@
+"""Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
+
+    analysis -> latents, hyper-latents -> [refine: gradient descent, torch] -> [rdoq: choice of symbols] -> entropy
+
+The objective is that of training: bits + lambda x squared error.
+"""
+
+from lcodec.effort.levels import DEFAULT_EFFORT, EFFORT_MAX, Region, improve
+
+__all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Region", "improve"]
