@@ -29,7 +29,7 @@ class _Level:
 
 
 #: Errors of one step of coding do not come alone: those toward zero add up, so alone they are underrated.
-_LEVELS = {
+LEVELS = {
     1: _Level(6),
     2: _Level(4, 1),
     3: _Level(3, 2),
@@ -41,7 +41,7 @@ _LEVELS = {
     9: _Level(6, iterations=600),
 }
 DEFAULT_EFFORT = 2
-EFFORT_MAX = max(_LEVELS)
+EFFORT_MAX = max(LEVELS)
 #: Newton's step, damped (see `Descent.move`).
 MOVE = 0.1
 
@@ -83,7 +83,7 @@ def improve(
         progress: is told the part that is done, 0 to 1, at the levels that refine.
         device: torch's, for those; None for its CPU.
     """
-    level = _LEVELS[effort]
+    level = LEVELS[effort]
     inverse, gain = (gain_at(model.decoder[f"gain.{name}"], quality) for name in ("inverse", "synthesis"))
     levels = entropy.levels(quality)
     latents, hyper_latents, tried = region.latents, region.hyper_latents, [plain]
