@@ -11,6 +11,7 @@ import csv
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def _measure(task: tuple[str, int, Path, Target]) -> list[str]:
     picture = read_picture(photo, max_pixels=MAX_PIXELS)
     start = time.perf_counter()
     try:
-        found = encode_to(picture, loaded, target, zoo=zoo, effort=effort)
+        found = encode_to(picture, loaded, target, zoo=zoo, code=partial(encode, effort=effort))
     except LimitError:
         seconds = time.perf_counter() - start
         extreme = encode(picture, loaded, 0 if target.is_size else 100, effort=effort)

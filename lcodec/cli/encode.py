@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,8 +92,10 @@ def encode(
         start = time.perf_counter()
         files.refuse_target(job, force=force)
         picture = read_picture(files.open_source(job), max_pixels=max_pixels)
-        found = rate.encode_to(picture, model, target, zoo=zoo, effort=effort, device=device) if target else None
-        data = found.data if found else codec.encode(picture, model, quality, effort=effort, device=device)
+        with batch.progress(job, quiet=quiet or as_json) as progress:
+            code = partial(codec.encode, effort=effort, device=device, progress=progress)
+            found = rate.encode_to(picture, model, target, code=code, zoo=zoo, device=device) if target else None
+            data = found.data if found else code(picture, model, quality)
         files.write(job, data, force=force)
         report = batch.Report(read_header(data), model.name, len(data), time.perf_counter() - start, found)
         batch.tell(job, report, quiet=quiet, as_json=as_json, json_err=json_err)

@@ -1,6 +1,6 @@
 """Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
 
-    analysis -> latents, hyper-latents -> [refine: gradient descent, torch] -> [rdoq: choice of symbols] -> entropy
+    analysis -> latents, hyper-latents -> rdoq (choice of symbols) or refine (gradient descent, torch) -> entropy
 
 The objective is that of training: bits + lambda x squared error.
 """

@@ -25,7 +25,7 @@ class _Level:
 
     caution: float  #: how many times heavier than alone an error counts in the choice of symbols
     moves: int = 0  #: gradient steps between the steps of coding
-    iterations: int = 0  #: of refinement before
+    iterations: int = 0  #: of refinement; choosing symbols after it loses what it won
 
 
 #: Errors of one step of coding do not come alone: those toward zero add up, so alone they are underrated.
@@ -34,11 +34,11 @@ LEVELS = {
     2: _Level(4, 1),
     3: _Level(3, 2),
     4: _Level(3, 3),
-    5: _Level(6, iterations=20),
-    6: _Level(6, iterations=50),
-    7: _Level(6, iterations=100),
-    8: _Level(6, iterations=250),
-    9: _Level(6, iterations=600),
+    5: _Level(4, 1, 50),
+    6: _Level(4, 1, 100),
+    7: _Level(4, 1, 150),
+    8: _Level(4, 1, 300),
+    9: _Level(4, 1, 600),
 }
 DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
@@ -86,15 +86,7 @@ def improve(
     level = LEVELS[effort]
     inverse, gain = (gain_at(model.decoder[f"gain.{name}"], quality) for name in ("inverse", "synthesis"))
     levels = entropy.levels(quality)
-    latents, hyper_latents, tried = region.latents, region.hyper_latents, [plain]
-    if level.iterations:
-        from lcodec.effort.refine import Refiner
-
-        refiner = Refiner(model.arrays | model.decoder, levels, inverse, gain, device)
-        pixels = region.pixels[: region.height, : region.width]
-        latents, hyper_latents = refiner.refine(latents, hyper_latents, pixels, multiplier, level.iterations, progress)
-        tried.append(entropy.encode(latents, hyper_latents, quality))
-    steps = (latents * levels.steps).astype(np.float32)
+    steps = (region.latents * levels.steps).astype(np.float32)
     descent = Descent(model.decoder, inverse, gain, region.pixels, steps)
     weights = descent.sensitivity * np.float32(multiplier / 3 * level.caution)
 
@@ -103,5 +95,12 @@ def improve(
             descent.move(values, free, MOVE)
 
     choose = Rdoq(steps, weights, compensate if level.moves else None)
-    tried.append(entropy.encode(latents, hyper_latents, quality, choose))
+    tried = [plain, entropy.encode(region.latents, region.hyper_latents, quality, choose)]
+    if level.iterations:
+        from lcodec.effort.refine import Refiner
+
+        refiner = Refiner(model.arrays | model.decoder, levels, inverse, gain, device)
+        pixels = region.pixels[: region.height, : region.width]
+        refined = refiner.refine(region.latents, region.hyper_latents, pixels, multiplier, level.iterations, progress)
+        tried.append(entropy.encode(*refined, quality))
     return min(tried, key=cost)

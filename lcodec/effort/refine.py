@@ -29,9 +29,10 @@ __all__ = ["Refiner"]
 Floats = npt.NDArray[np.float32]
 #: Standard deviation of the first of the coder's tables, in quantisation steps, and the octaves between two tables.
 SCALE_FIRST, SCALE_OCTAVES = 0.11, 0.073
-#: Temperatures of the annealing, from the first iteration to the last, and the first step of Adam.
-TEMPERATURES = (0.4, 0.05)
-RATE = 0.03
+#: Temperatures of the annealing, from the first iteration to the last, and the first step of Adam: with larger ones the
+#: many latents that cost nothing begin to wander, and from 0.05 on more is lost than won.
+TEMPERATURES = (0.5, 0.1)
+RATE = 0.01
 #: Side of a tile, and of what is optimised around it and thrown away, in hyper-latents (64 pixels).
 TILE, HALO = 16, 1
 

@@ -98,3 +98,13 @@ def test_the_command_line_overrides_the_environment(run: Run, photo: Path, monke
     assert run("encode", photo, "--json").records[0]["bytes"] <= 1200
     assert "target" not in run("encode", photo, "-f", "--json", "-q", "50").records[0]
     assert run("encode", photo, "-f", "--json", "--bpp", "1").records[0]["target"] == "bpp"
+
+
+def test_effort(run: Run, photo: Path) -> None:
+    from lcodec.effort import DEFAULT_EFFORT
+
+    default = run("encode", photo, "-o", "-").out
+    assert run("encode", photo, "-o", "-", "-e", str(DEFAULT_EFFORT)).out == default
+    assert run("encode", photo, "-o", "-", "-e", "0").out != default
+    assert run("encode", photo, "-e", "10").code == 2
+    assert run("encode", photo, "-e", "0", "--max-size", "1.2k").code == 0
