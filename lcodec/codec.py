@@ -161,10 +161,10 @@ def encode(
         multiplier = lambda_at(level / QUALITY_STEPS)
 
         def cost(code: Coded) -> float:
-            errors = _synthesise(engine, model, code.values, level, channels)[:height, :width] - picture.pixels.astype(
-                int
-            )
-            return 8 * (len(code.hyper) + len(code.latents)) + float(multiplier / channels * np.square(errors).sum())
+            decoded = _synthesise(engine, model, code.values, level, channels)[:height, :width]
+            errors = np.subtract(decoded, picture.pixels, dtype=np.int32)
+            squares = int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
+            return float(8 * (len(code.hyper) + len(code.latents)) + multiplier / channels * squares)
 
         coded = improve(region, model, entropy, level, effort, coded, multiplier, cost, progress, engine.device)
     header = Header(width, height, channels == 1, level, model.entropy_id, model.synthesis_id, coded.check, {})
