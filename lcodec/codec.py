@@ -7,13 +7,14 @@ Large pictures are coded in regions (`lcodec.regions`), several at a time; memor
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
 
 from lcodec.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.container import Header, Part, pack, unpack
+from lcodec.effort import Effort
 from lcodec.engine import Backend, Device, Engine
 from lcodec.entropy.model import QUALITY_STEPS
 from lcodec.errors import DamagedError, LimitError, UsageError
@@ -38,9 +39,11 @@ def encode(
     model: Model,
     quality: float,
     *,
+    effort: int = 0,
     device: Device = "auto",
     backend: Backend = "auto",
     memory: int = MEMORY,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> bytes:
     """Encode a picture to the bytes of an .lcdc file.
 
@@ -48,12 +51,14 @@ def encode(
         picture: of any size.
         model: from a `Zoo`.
         quality: 0 to 100; steps of 0.01 have an effect.
+        effort: 0 to 9; more finds better symbols, and never worse ones than 0 does (see `lcodec.effort`).
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
         memory: bytes that the process may hold besides the picture and its file; limits the regions coded at a time.
+        progress: is told the part that is done, 0 to 1, at the slow levels of effort.
 
     Raises:
-        UsageError: the quality is out of range, or the device is not there.
+        UsageError: the quality or the effort is out of range, or the device is not there.
         LimitError: `memory` does not suffice for this size.
         SelfTestError: this machine's arithmetic is not exact.
     """
@@ -68,13 +73,16 @@ def encode(
     pixels = fill_hidden(picture.pixels, picture.alpha)
     entropy = engine.entropy(model)
     networks = Analyses(engine, model, level)
+    spent = Effort(effort, engine, model, entropy, level)
 
     def code(region: Region) -> tuple[Part, int]:
         latents = networks.latents(pixels, region)
-        coded = entropy.encode(latents, networks.hyper_latents(latents), level)
+        hyper_latents = networks.hyper_latents(latents)
+        coded = entropy.encode(latents, hyper_latents, level)
+        coded = spent.improve(coded, latents, hyper_latents, pixels, region, progress)
         return Part(coded.hyper, coded.latents), coded.check
 
-    with engine.spread(workers_to_encode(memory, rows, engine.cores)) as spread:
+    with engine.spread(workers_to_encode(memory, rows, 1 if spent.uses_torch else engine.cores)) as spread:
         parts, checks = zip(*spread(code, chain.from_iterable(rows)), strict=True)
     region = side * LATENT_STRIDE if len(parts) > 1 else 0
     header = Header(

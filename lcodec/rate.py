@@ -83,7 +83,15 @@ class _Trial:
     reached: float  #: in the target's unit
 
 
-def encode_to(picture: Picture, model: Model, target: Target, *, zoo: Zoo, device: codec.Device = "auto") -> Found:
+def encode_to(
+    picture: Picture,
+    model: Model,
+    target: Target,
+    *,
+    zoo: Zoo,
+    code: Callable[[Picture, Model, float], bytes] = codec.encode,
+    device: codec.Device = "auto",
+) -> Found:
     """Encode a picture to a target: the best file under a ceiling, or the smallest above a floor.
 
     Args:
@@ -91,7 +99,8 @@ def encode_to(picture: Picture, model: Model, target: Target, *, zoo: Zoo, devic
         model: from `zoo`.
         target: what to meet. Sizes are of the whole file; floors hold for the picture as this machine decodes it.
         zoo: for decoding.
-        device: as in `codec.encode`.
+        code: `codec.encode` with the options that every trial is to have.
+        device: for decoding, as in `codec.decode`.
 
     Raises:
         LimitError: no quality meets it.
@@ -99,7 +108,7 @@ def encode_to(picture: Picture, model: Model, target: Target, *, zoo: Zoo, devic
     pixels = picture.width * picture.height
 
     def attempt(level: int) -> _Trial:
-        data = codec.encode(picture, model, level * 100 / QUALITY_STEPS, device=device)
+        data = code(picture, model, level * 100 / QUALITY_STEPS)
         if target.is_size:
             reached = 8 * len(data) / pixels if target.name == "bpp" else len(data)
             return _Trial(level, math.log(reached), reached <= target.value, data, reached)
@@ -150,7 +159,7 @@ def _search(attempt: Callable[[int], _Trial], wanted: float, *, ceiling: bool, s
     level = QUALITY_STEPS // 2
     for count in range(1, CODINGS_MAX + 1):
         trial = attempt(level)
-        if trial.met and (best is None or (len(trial.data) > len(best.data)) == ceiling):
+        if trial.met and (best is None or (trial.level > best.level if ceiling else len(trial.data) < len(best.data))):
             best = trial
         (below if trial.met == ceiling else above).append(trial)
         low, high = (below[-1].level if below else -1), (above[-1].level if above else QUALITY_STEPS + 1)

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lcodec.engine import Engine
-from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS
+from lcodec.entropy.model import MEAN_STEPS, gain_at
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
 from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
 from lcodec.regions import Region
 from lcodec.tiling import map_tiles
 from lcodec.zoo import Model
 
-__all__ = ["Analyses", "Synthesis"]
+__all__ = ["Analyses", "Synthesis", "colour", "pad"]
 
 #: Largest side of a tile, in latents (1024 pixels).
 TILE = 64
@@ -31,7 +31,7 @@ class Analyses:
         """Place a model's networks on an engine, for a quality `level` of 0..QUALITY_STEPS."""
         self._engine = engine
         self._ops = engine.ops(model.encoder)
-        self._gain = engine.place(_gain(model.encoder["gain.analysis"], level))
+        self._gain = engine.place(gain_at(model.encoder["gain.analysis"], level))
         self._channels = model.entropy.channels
         self._hyper_channels = model.entropy.hyper_channels
 
@@ -39,9 +39,7 @@ class Analyses:
         """Latents (h, w, 320) of a region of a whole picture (H, W, 1 or 3)."""
 
         def run(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-            normalised = _pad(window, LATENT_STRIDE) / np.float32(255) - np.float32(0.5)
-            if normalised.shape[3] == 1:
-                normalised = np.repeat(normalised, 3, axis=3)
+            normalised = colour(pad(window, LATENT_STRIDE)) / np.float32(255) - np.float32(0.5)
             return self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain))
 
         latents = np.empty((*region.size, self._channels), np.float32)
@@ -53,7 +51,7 @@ class Analyses:
         """Hyper-latents (ceil(h/4), ceil(w/4), 96) of a region's latents (h, w, 320)."""
 
         def run(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            placed = self._engine.place(_pad(window, HYPER_STRIDE))
+            placed = self._engine.place(pad(window, HYPER_STRIDE))
             return self._engine.fetch(hyper_analysis(self._ops, placed))
 
         height, width = (-(-side // HYPER_STRIDE) for side in latents.shape[:2])
@@ -69,8 +67,8 @@ class Synthesis:
         """Place a model's synthesis on an engine, for a quality `level` of 0..QUALITY_STEPS."""
         self._engine = engine
         self._ops = engine.ops(model.decoder)
-        self._inverse = _gain(model.decoder["gain.inverse"], level) / np.float32(MEAN_STEPS)
-        self._gain = engine.place(_gain(model.decoder["gain.synthesis"], level))
+        self._inverse = gain_at(model.decoder["gain.inverse"], level) / np.float32(MEAN_STEPS)
+        self._gain = engine.place(gain_at(model.decoder["gain.synthesis"], level))
 
     def pixels(
         self, window: npt.NDArray[np.int32], origin: tuple[int, int], region: Region, pixels: npt.NDArray[np.uint8]
@@ -99,15 +97,12 @@ class Synthesis:
         map_tiles(run, window, target, tile=TILE, halo=SYNTHESIS_HALO, up=LATENT_STRIDE, origin=origin)
 
 
-def _gain(table: npt.NDArray[np.float32], level: int) -> npt.NDArray[np.float32]:
-    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
-    position = level / QUALITY_STEPS * (len(table) - 1)
-    low = min(int(position), len(table) - 2)
-    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
-    return factors
-
-
-def _pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:
+def pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:
     """Repeat the last row and column until both sides are multiples of `multiple`. x: (1, H, W, C)."""
     below, after = -x.shape[1] % multiple, -x.shape[2] % multiple
     return np.pad(x, ((0, 0), (0, below), (0, after), (0, 0)), mode="edge") if below or after else x
+
+
+def colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Samples (..., 3) of grey ones (..., 1), or of colour as they are."""
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels

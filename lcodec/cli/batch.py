@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from lcodec.rate import Found
     from lcodec.zoo import Zoo
 
-__all__ = ["Failures", "Report", "as_lcodec_error", "human_size", "model_name", "print_json", "run"]
+__all__ = ["Failures", "Report", "as_lcodec_error", "human_size", "model_name", "print_json", "progress", "run"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,24 @@ def model_name(zoo: Zoo, header: Header) -> str | None:
 def print_json(record: dict[str, Any], *, err: bool = False) -> None:
     """Print one JSON object on one line."""
     click.echo(json.dumps(record), err=err)
+
+
+@contextmanager
+def progress(job: Job, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Show, on a terminal, the part of a job that is done; what this yields is told it, 0 to 1.
+
+    Nothing is shown before it is told the first time: quick jobs never are.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(escape(job.source_name), total=1.0, visible=False)
+        yield lambda part: bar.update(task, completed=part, visible=True)
 
 
 class Failures:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from lcodec.rate import Found, Name
     from lcodec.zoo import Model
 
-__all__ = ["Coded", "Coding", "Decoding", "Encoding"]
+__all__ = ["Coded", "Coding", "Decoding", "Encoding", "Progress"]
+
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Coding(Protocol):
     def drain(self, stream: BinaryIO) -> bytes:
         """Read what is wanted of an input that cannot be read twice."""
 
-    def code(self, source: BinaryIO) -> Coded:
-        """Make the output."""
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:
+        """Make the output; `progress` is told the part that is done, 0 to 1, where it takes long."""
 
 
 #: Settings that decide where and whether work is done, and not what comes of it.
@@ -66,6 +69,7 @@ class Encoding:
     model: str  #: name or file
     identity: str  #: of the model's arrays: those of its entropy part, synthesis and analysis
     quality: float
+    effort: int
     target: tuple[Name, float] | None  #: to meet instead of the quality
     alpha: Alpha
     background: tuple[int, int, int]
@@ -97,7 +101,7 @@ class Encoding:
         """As in `Coding`: all of it."""
         return stream.read()
 
-    def code(self, source: BinaryIO) -> Coded:
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Encode a picture file."""
         from lcodec import codec, rate
         from lcodec.container import read_header
@@ -116,10 +120,12 @@ class Encoding:
             strict_depth=self.strict_depth,
             note=notes.append,
         )
+        code = partial(codec.encode, effort=self.effort, device=self.device, memory=self.memory, progress=progress)
         if self.target is None:
-            found, data = None, codec.encode(picture, model, self.quality, device=self.device, memory=self.memory)
+            found, data = None, code(picture, model, self.quality)
         else:
-            found = rate.encode_to(picture, model, rate.Target(*self.target), zoo=zoo, device=self.device)
+            target = rate.Target(*self.target)
+            found = rate.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
             data = found.data
         return Coded(data, read_header(data), model.name, tuple(notes), found)
 
@@ -152,7 +158,7 @@ class Decoding:
         """As in `Coding`: as much as the header says."""
         return files.read_coded(stream)
 
-    def code(self, source: BinaryIO) -> Coded:
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
         """Decode a coded file to a picture file."""
         from lcodec import codec
         from lcodec.cli.batch import model_name

@@ -61,6 +61,7 @@ it. --skip-existing looks at names only.
 )
 @options.quality
 @options.targets
+@options.effort
 @click.option(
     "--alpha",
     type=click.Choice(["keep", "drop", "flatten"]),
@@ -87,6 +88,7 @@ def encode(
     force: bool,
     model_wanted: str,
     quality: float,
+    effort: int,
     alpha: Alpha,
     background: str,
     metadata: tuple[str, ...],
@@ -116,6 +118,7 @@ def encode(
     encoding = Encoding.of(
         model_wanted,
         quality=quality,
+        effort=effort,
         target=wanted,
         alpha=alpha,
         background=parse_colour(background) if alpha == "flatten" else WHITE,

@@ -53,7 +53,10 @@ def run(
     bar = over_folders and not quiet and sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
     failures = batch.Failures(as_json=as_json, json_err=json_err)
     total = _Total()
-    with closing(_outcomes(jobs, coding, many, force=force)) as outcomes, _progress(len(jobs), show=bar) as tick:
+    with (
+        closing(_outcomes(jobs, coding, many, force=force, quiet=quiet or as_json or bar)) as outcomes,
+        _progress(len(jobs), show=bar) as tick,
+    ):
         for outcome in outcomes:
             total.add(outcome)
             if outcome.failure is not None:
@@ -70,7 +73,9 @@ def run(
     return failures.close(len(jobs))
 
 
-def _outcomes(jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bool) -> Generator[Outcome, None, None]:
+def _outcomes(
+    jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bool, quiet: bool
+) -> Generator[Outcome, None, None]:
     if many.scheduler is not None:
         if any(job.source is None or job.target is None for job in jobs):
             raise UsageError("a cluster reads and writes files, not standard input and output")
@@ -87,7 +92,10 @@ def _outcomes(jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bo
         return
     count = many.worker_count(len(jobs), coding.device)
     if count == 1:
-        yield from map(work, tasks)
+        for task in tasks:
+            with batch.progress(task.job, quiet=quiet) as progress:
+                outcome = work(task, progress)
+            yield outcome
         return
     from lcodec.cli.workers import in_processes
 

@@ -32,6 +32,7 @@ __all__ = [
     "as_json",
     "background",
     "coded_inputs",
+    "effort",
     "folder_options",
     "metadata",
     "picture_inputs",
@@ -177,6 +178,17 @@ def target() -> tuple[Name, float] | None:
         raise UsageError(f"{' and '.join(names)} exclude each other")
     return (asked[0], ctx.params[_TARGETS[asked[0]]]) if asked else None
 
+
+#: -e, on the scale of cjxl.
+effort = click.option(
+    "-e",
+    "--effort",
+    type=click.IntRange(0, 9),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="0 (fastest) to 9 (fewest bits, minutes).",
+)
 
 #: --metadata, as a tuple of names.
 metadata = click.option(

@@ -9,7 +9,7 @@ from typing import Literal
 from lcodec.cli import files, record
 from lcodec.cli.atomic import copy_status
 from lcodec.cli.batch import Report, as_lcodec_error
-from lcodec.cli.coding import Coded, Coding
+from lcodec.cli.coding import Coded, Coding, Progress
 from lcodec.cli.files import Job
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, LimitError, UsageError
@@ -57,10 +57,10 @@ def lost(task: Task) -> Outcome:
     return Outcome(task, "failed", failure=Failure(message, LimitError.exit_code))
 
 
-def work(task: Task) -> Outcome:
+def work(task: Task, progress: Progress = lambda _: None) -> Outcome:
     """Make the output of an input, if it is not there as it should be. Errors of the input are returned, not raised."""
     try:
-        return _work(task)
+        return _work(task, progress)
     except BrokenPipeError:
         raise
     except (LcodecError, OSError, MemoryError) as caught:
@@ -68,7 +68,7 @@ def work(task: Task) -> Outcome:
         return Outcome(task, "failed", failure=Failure(str(error), error.exit_code))
 
 
-def _work(task: Task) -> Outcome:
+def _work(task: Task, progress: Progress) -> Outcome:
     start = time.perf_counter()
     job, many, root = task.job, task.many, task.job.root
     if many.skip_existing and job.target is not None and job.target.exists():
@@ -84,7 +84,7 @@ def _work(task: Task) -> Outcome:
                 return Outcome(task, what, size)
         if many.dry_run:
             return Outcome(task, "planned", size)
-        coded = task.coding.code(source)
+        coded = task.coding.code(source, progress)
 
     def line(made: str | None) -> str:
         return record.line(job, source_digest, task.coding.settings, made)

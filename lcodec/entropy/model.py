@@ -34,7 +34,18 @@ from lcodec.networks.hyperprior import (
 )
 from lcodec.tiling import map_tiles
 
-__all__ = ["MEAN_STEPS", "QUALITY_STEPS", "Coded", "EntropyModel", "Levels", "band_rows", "interpolate"]
+__all__ = [
+    "MEAN_STEPS",
+    "QUALITY_STEPS",
+    "Coded",
+    "EntropyModel",
+    "Exchange",
+    "Levels",
+    "Place",
+    "band_rows",
+    "gain_at",
+    "interpolate",
+]
 
 #: Qualities are integers 0..QUALITY_STEPS.
 QUALITY_STEPS = 10_000
@@ -65,6 +76,14 @@ def interpolate(table: npt.NDArray[Any], quality: int) -> Integers:
     return between
 
 
+def gain_at(table: npt.NDArray[np.float32], quality: int) -> npt.NDArray[np.float32]:
+    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
+    position = quality / QUALITY_STEPS * (len(table) - 1)
+    low = min(int(position), len(table) - 2)
+    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
+    return factors
+
+
 @dataclass(frozen=True)
 class Levels:
     """The model's integers at one quality."""
@@ -92,6 +111,7 @@ class Coded:
     hyper: bytes
     latents: bytes
     check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
+    values: npt.NDArray[np.int32]  #: (h, w, 320) decoded latents, in 1/16 of a quantisation step
 
 
 class EntropyModel:
@@ -125,13 +145,20 @@ class EntropyModel:
         table = {name: interpolate(array, quality) for name, array in self._quality.items()}
         return Levels(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
 
-    def encode(self, latents: npt.NDArray[np.float32], hyper_latents: npt.NDArray[np.float32], quality: int) -> Coded:
+    def encode(
+        self,
+        latents: npt.NDArray[np.float32],
+        hyper_latents: npt.NDArray[np.float32],
+        quality: int,
+        choose: Exchange | None = None,
+    ) -> Coded:
         """Quantise and code one region, or a picture that is not cut.
 
         Args:
             latents: (h, w, 320), in units of standard deviation.
             hyper_latents: (ceil(h/4), ceil(w/4), 96), as `hyper_analysis` gives them.
             quality: 0..QUALITY_STEPS.
+            choose: takes the place of rounding the latents to the nearest symbols.
         """
         levels = self.levels(quality)
         hyper = np.rint(hyper_latents * levels.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
@@ -141,8 +168,11 @@ class EntropyModel:
             indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
         ) -> npt.NDArray[np.int32]:
             nonlocal check
-            wanted = np.concatenate([(latents[place] * levels.steps[place[2]]).ravel() for place in where])
-            symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+            if choose:
+                symbols = choose(indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
+            else:
+                wanted = np.concatenate([(latents[place] * levels.steps[place[2]]).ravel() for place in where])
+                symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
             coder.put(indexes, symbols)
             check = _crc(symbols, check)
             return symbols
@@ -151,8 +181,8 @@ class EntropyModel:
         hyper_symbols = np.moveaxis(hyper, -1, 0).ravel()
         hyper_coder.put(self._hyper_indexes(levels, hyper.shape[:2]), hyper_symbols)
         check = _crc(hyper_symbols, check)
-        self._walk(hyper, latents.shape[:2], levels, exchange)
-        return Coded(hyper_coder.finish(), coder.finish(), check)
+        values = self._walk(hyper, latents.shape[:2], levels, exchange)
+        return Coded(hyper_coder.finish(), coder.finish(), check, values)
 
     def decode(
         self, hyper: bytes, latents: bytes, size: tuple[int, int], quality: int

@@ -18,13 +18,12 @@ from torch import Tensor
 from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
+from lcodec.tradeoff import LAMBDA_RANGE
 from lcodec.training.distortion import Aim, distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
 
-__all__ = ["LAMBDA_RANGE", "SCALE_MIN", "Objective", "lambda_of", "objective"]
+__all__ = ["SCALE_MIN", "Objective", "lambda_of", "objective"]
 
-#: lambda (for MSE on 0..255) at quality 0 and 1, log-linear in between.
-LAMBDA_RANGE = (0.0012, 0.12)
 #: Smallest standard deviation of a symbol, in quantisation steps: that of the coder's first table.
 SCALE_MIN = 0.11
 

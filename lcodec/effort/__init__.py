@@ -1,0 +1,10 @@
+"""Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
+
+    analysis -> latents, hyper-latents -> rdoq (choice of symbols) or refine (gradient descent, torch) -> entropy
+
+The objective is that of training: bits + lambda x squared error.
+"""
+
+from lcodec.effort.levels import DEFAULT_EFFORT, EFFORT_MAX, Effort
+
+__all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Effort"]

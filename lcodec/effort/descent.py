@@ -1,0 +1,85 @@
+"""The synthesis as the encoder sees it: how much an error of each channel shows, and how errors make up for another.
+
+On NumPy alone, through `lcodec.networks.ops_tape`, tile by tile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.networks.ops import shuffle, unshuffle
+from lcodec.networks.ops_tape import TapeOps, Traced
+from lcodec.networks.transforms import LATENT_STRIDE, SYNTHESIS_HALO, synthesis
+from lcodec.tiling import map_tiles
+
+__all__ = ["Descent"]
+
+Floats = npt.NDArray[np.float32]
+#: Largest side of a tile, in latents.
+TILE = 64
+#: Side of the part of a picture that sensitivities are measured on, in latents.
+PROBE = 24
+
+
+class Descent:
+    """Squared error of one picture as a function of its latents, in quantisation steps."""
+
+    def __init__(
+        self, arrays: dict[str, Floats], inverse: Floats, gain: Floats, pixels: npt.NDArray[np.uint8], latents: Floats
+    ) -> None:
+        """Measure the sensitivities around `latents`.
+
+        Args:
+            arrays: of the synthesis.
+            inverse: (320,) standard deviations in a quantisation step.
+            gain: (128,) factors of the synthesis's fine features.
+            pixels: (16 h, 16 w, 3).
+            latents: (h, w, 320), in quantisation steps.
+        """
+        self._ops: Any = TapeOps(arrays)
+        self._inverse, self._gain = inverse, gain
+        self._cells = unshuffle(pixels[None], LATENT_STRIDE)[0]  # pixels on the grid of the latents, for tiles
+        top, left = (max(0, (side - PROBE) // 2) for side in latents.shape[:2])
+        self.sensitivity = self._probe(latents[None, top : top + PROBE, left : left + PROBE])
+
+    def _decode(self, latents: Floats) -> tuple[Traced, Traced]:
+        start = Traced.start(latents)
+        return start, synthesis(self._ops, start * self._inverse, self._gain)
+
+    def _probe(self, latents: Floats) -> Floats:
+        """Sum over pixels of the squared derivative, on the scale 0..255, by each channel's latents: (320,).
+
+        Hutchinson's estimator: with random signs v, E (J^T v)^2 is the squared norm of each column of J.
+        """
+        start, decoded = self._decode(latents)
+        signs = np.random.default_rng(0).choice(np.array([-255, 255], np.float32), decoded.value.shape)
+        gradient = decoded.gradient(start, signs)
+        sensitivity: Floats = np.square(gradient).mean(axis=(0, 1, 2))
+        # A channel that hardly shows must not move without bounds.
+        return sensitivity.clip(min=sensitivity.max() / 1000)
+
+    def move(self, latents: Floats, free: npt.NDArray[np.bool_], rate: float) -> None:
+        """Take one step of gradient descent on the squared error, scaled by the sensitivities, in place.
+
+        Args:
+            latents: (h, w, 320).
+            free: (h, w, 320), those to move.
+            rate: 1 would be Newton's step if latents did not interact; they do, and from about 0.3 on it diverges.
+        """
+        moves = np.empty(latents.shape, np.float32)
+        channels = latents.shape[2]
+
+        def moves_of(window: Floats) -> Floats:
+            start, decoded = self._decode(np.ascontiguousarray(window[..., :channels]))
+            pixels = unshuffle(decoded.value, LATENT_STRIDE)
+            errors = (pixels + np.float32(0.5)) * np.float32(255) - window[..., channels:]
+            cotangent = shuffle(errors, LATENT_STRIDE) * np.float32(255)
+            moved: Floats = decoded.gradient(start, cotangent) * (-rate / self.sensitivity)
+            return moved
+
+        both = np.concatenate((latents, self._cells.astype(np.float32)), axis=-1)
+        map_tiles(moves_of, both, moves, tile=TILE, halo=SYNTHESIS_HALO)
+        np.add(latents, moves, out=latents, where=free)

@@ -1,0 +1,153 @@
+"""What each level of effort does to a region, and the choice of what comes out best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.effort.descent import Descent
+from lcodec.effort.rdoq import Rdoq
+from lcodec.engine import Engine
+from lcodec.entropy.model import QUALITY_STEPS, Coded, EntropyModel, gain_at
+from lcodec.errors import UsageError
+from lcodec.networks.transforms import LATENT_STRIDE
+from lcodec.regions import Region
+from lcodec.stages import Synthesis, colour, pad
+from lcodec.tradeoff import lambda_at
+from lcodec.zoo import Model
+
+__all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Effort"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """How much is done."""
+
+    caution: float  #: how many times heavier than alone an error counts in the choice of symbols
+    moves: int = 0  #: gradient steps between the steps of coding
+    iterations: int = 0  #: of refinement; choosing symbols after it loses what it won
+
+
+#: Errors of one step of coding do not come alone: those toward zero add up, so alone they are underrated.
+LEVELS = {
+    1: _Level(6),
+    2: _Level(4, 1),
+    3: _Level(3, 2),
+    4: _Level(3, 3),
+    5: _Level(4, 1, 50),
+    6: _Level(4, 1, 100),
+    7: _Level(4, 1, 150),
+    8: _Level(4, 1, 300),
+    9: _Level(4, 1, 600),
+}
+DEFAULT_EFFORT = 2
+EFFORT_MAX = max(LEVELS)
+#: Newton's step, damped (see `Descent.move`).
+MOVE = 0.1
+
+
+class Effort:
+    """A level of effort, ready for the regions of one picture at one quality."""
+
+    def __init__(self, effort: int, engine: Engine, model: Model, entropy: EntropyModel, quality: int) -> None:
+        """Prepare a level.
+
+        Args:
+            effort: 0 (none) to EFFORT_MAX.
+            engine: where the decoder's networks run.
+            model: by which regions are analysed.
+            entropy: that model's, on the engine.
+            quality: 0..QUALITY_STEPS.
+
+        Raises:
+            UsageError: there is no such level.
+        """
+        if not 0 <= effort <= EFFORT_MAX:
+            raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
+        self._level = LEVELS.get(effort)
+        self._engine, self._model, self._entropy, self._quality = engine, model, entropy, quality
+        self._multiplier = lambda_at(quality / QUALITY_STEPS)
+        self._inverse, self._gain = (gain_at(model.decoder[f"gain.{of}"], quality) for of in ("inverse", "synthesis"))
+
+    @property
+    def uses_torch(self) -> bool:
+        """Whether torch is imported, which shares out each operation to all cores by itself."""
+        return self._level is not None and self._level.iterations > 0
+
+    def improve(
+        self,
+        plain: Coded,
+        latents: Floats,
+        hyper_latents: Floats,
+        pixels: npt.NDArray[np.uint8],
+        region: Region,
+        progress: Callable[[float], None],
+    ) -> Coded:
+        """Code a region again, with effort; what costs least of all that was tried, `plain` included.
+
+        The cost is bits + lambda x squared error of the region decoded by itself, without those around it.
+
+        Args:
+            plain: its code without effort.
+            latents: (h, w, 320), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), 96).
+            pixels: (H, W, 1 or 3), of the whole picture.
+            region: of it.
+            progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
+        """
+        if self._level is None:
+            return plain
+        window = pixels[
+            region.top * LATENT_STRIDE : region.bottom * LATENT_STRIDE,
+            region.left * LATENT_STRIDE : region.right * LATENT_STRIDE,
+        ]
+        tried = [plain, self._chosen(latents, hyper_latents, window)]
+        if self._level.iterations:
+            tried.append(self._refined(latents, hyper_latents, window, progress))
+        return min(tried, key=lambda coded: self._cost(coded, window))
+
+    def _chosen(self, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8]) -> Coded:
+        """Choose symbols by what they cost, on NumPy."""
+        level = self._level or _Level(1)
+        steps = (latents * self._entropy.levels(self._quality).steps).astype(np.float32)
+        padded = pad(colour(window)[None], LATENT_STRIDE)[0]
+        descent = Descent(self._model.decoder, self._inverse, self._gain, padded, steps)
+        weights = descent.sensitivity * np.float32(self._multiplier / 3 * level.caution)
+
+        def compensate(values: Floats, free: npt.NDArray[np.bool_]) -> None:
+            for _ in range(level.moves):
+                descent.move(values, free, MOVE)
+
+        choose = Rdoq(steps, weights, compensate if level.moves else None)
+        return self._entropy.encode(latents, hyper_latents, self._quality, choose)
+
+    def _refined(
+        self,
+        latents: Floats,
+        hyper_latents: Floats,
+        window: npt.NDArray[np.uint8],
+        progress: Callable[[float], None],
+    ) -> Coded:
+        """Refine latents and hyper-latents, in torch."""
+        from lcodec.effort.refine import Refiner
+
+        levels, model = self._entropy.levels(self._quality), self._model
+        refiner = Refiner(model.arrays | model.decoder, levels, self._inverse, self._gain, self._engine.device)
+        iterations = self._level.iterations if self._level else 0
+        refined = refiner.refine(latents, hyper_latents, colour(window), self._multiplier, iterations, progress)
+        return self._entropy.encode(*refined, self._quality)
+
+    def _cost(self, coded: Coded, window: npt.NDArray[np.uint8]) -> float:
+        """Bits + lambda x squared error, as really decoded."""
+        decoded = np.empty_like(window)
+        rows, columns = coded.values.shape[:2]
+        synthesis = Synthesis(self._engine, self._model, self._quality)
+        synthesis.pixels(coded.values, (0, 0), Region(0, 0, rows, columns), decoded)
+        errors = np.subtract(decoded, window, dtype=np.int32)
+        squares = int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
+        return float(8 * (len(coded.hyper) + len(coded.latents)) + self._multiplier / window.shape[2] * squares)

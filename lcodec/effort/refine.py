@@ -1,0 +1,212 @@
+"""Refinement: latents and hyper-latents of one picture by gradient descent on what it will cost, in torch.
+
+Stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving inference for neural image compression", 2020, section
+3.2): a latent is rounded up or down at random, softly, ever more surely to the nearer side. Networks and rates are
+those of the model file, the fixed-point layers in floating point; what comes out is rounded by the exact coder, so what
+is annealed is the distance to the mean, as there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lcodec.entropy.integer import ACTIVATION_BITS
+from lcodec.entropy.model import Levels
+from lcodec.entropy.tables import SCALES
+from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
+from lcodec.networks.ops_torch import TorchOps
+from lcodec.networks.transforms import LATENT_STRIDE, synthesis
+
+__all__ = ["Refiner"]
+
+Floats = npt.NDArray[np.float32]
+#: Standard deviation of the first of the coder's tables, in quantisation steps, and the octaves between two tables.
+SCALE_FIRST, SCALE_OCTAVES = 0.11, 0.073
+#: Temperatures of the annealing, from the first iteration to the last, and the first step of Adam: with larger ones the
+#: many latents that cost nothing begin to wander, and from 0.05 on more is lost than won.
+TEMPERATURES = (0.5, 0.1)
+RATE = 0.01
+#: Side of a tile, and of what is optimised around it and thrown away, in hyper-latents (64 pixels).
+TILE, HALO = 16, 1
+
+
+def _floats(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Fixed-point layers (`lcodec.entropy.integer`) as floating-point ones: log-scales then are table indexes."""
+    out = {}
+    for name in (key.removesuffix(".shift") for key in arrays if key.endswith(".shift")):
+        scale = np.exp2(arrays[f"{name}.shift"].astype(np.float64))
+        weight = arrays[f"{name}.weight"].astype(np.float64)
+        out[f"{name}.weight"] = weight / (scale[:, None] if weight.ndim == 2 else scale)
+        out[f"{name}.bias"] = (arrays[f"{name}.bias"] - scale / 2) / scale / (1 << ACTIVATION_BITS)
+    return out
+
+
+def _bits(symbols: Tensor, index: Tensor) -> Tensor:
+    """Bits of unit bins around `symbols` with the Gaussians of (fractional) table indexes; elementwise.
+
+    In the log domain, so that even the far tails have a gradient.
+    """
+    inverse = torch.exp(index.clamp(0, SCALES - 1) * (-SCALE_OCTAVES * math.log(2)) - math.log(SCALE_FIRST))
+    distance = symbols.abs()
+    upper = torch.special.log_ndtr((0.5 - distance) * inverse)
+    lower = torch.special.log_ndtr((-0.5 - distance) * inverse)
+    log_probability: Tensor = upper + torch.log1p(-torch.exp((lower - upper).clamp(max=-1e-6)))
+    return log_probability * (-1 / math.log(2))
+
+
+def _anneal(x: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """Round up or down at random, softly: the binary concrete distribution with logits -atanh(distance)/temperature."""
+    low = x.detach().floor()
+    part = (x - low).clamp(1e-4, 1 - 1e-4)
+    uniform = torch.rand(x.shape, generator=generator, device=x.device).clamp(1e-6, 1 - 1e-6)
+    return low + torch.sigmoid(
+        (torch.atanh(part) - torch.atanh(1 - part)) / temperature**2 + torch.logit(uniform) / temperature
+    )
+
+
+class Refiner:
+    """A model at one quality, ready to refine regions of a picture."""
+
+    def __init__(
+        self, arrays: Mapping[str, npt.NDArray[Any]], levels: Levels, inverse: Floats, gain: Floats, device: Any = None
+    ) -> None:
+        """Take a model.
+
+        Args:
+            arrays: fixed-point layers of the entropy model, and the synthesis in float32.
+            levels: the entropy model's integers.
+            inverse: (320,) standard deviations in a quantisation step.
+            gain: (128,) factors of the synthesis's fine features.
+            device: torch's.
+        """
+        self._device = device or torch.device("cpu")
+        layers = {**_floats(arrays), **{name: value for name, value in arrays.items() if name.startswith("synthesis.")}}
+        self._ops = TorchOps({name: self._place(value) for name, value in layers.items()})
+        self._steps, self._hyper_steps = self._place(levels.steps), self._place(levels.hyper_steps)
+        self._offset = self._place(levels.scale / (1 << ACTIVATION_BITS))
+        self._hyper_index = self._place(levels.hyper_index)
+        self._inverse, self._gain = self._place(inverse), self._place(gain)
+
+    def _place(self, value: npt.NDArray[Any]) -> Tensor:
+        return torch.tensor(np.ascontiguousarray(value, np.float32), device=self._device)
+
+    def refine(
+        self,
+        latents: Floats,
+        hyper_latents: Floats,
+        pixels: npt.NDArray[np.uint8],
+        multiplier: float,
+        iterations: int,
+        progress: Callable[[float], None],
+    ) -> tuple[Floats, Floats]:
+        """Return better latents and hyper-latents for a region, large ones tile by tile.
+
+        Args:
+            latents: (h, w, 320), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), 96).
+            pixels: (H, W, 3), without padding: H at most 16 h, W at most 16 w.
+            multiplier: bits that a unit of squared error of one pixel (the mean of R, G and B) is worth.
+            iterations: of gradient descent, for each tile.
+            progress: is told the part that is done, 0 to 1.
+        """
+        out, hyper_out = latents.copy(), hyper_latents.copy()
+        corners = [
+            (top, left)
+            for top in range(0, hyper_latents.shape[0], TILE)
+            for left in range(0, hyper_latents.shape[1], TILE)
+        ]
+        for done, (top, left) in enumerate(corners):
+            rows, columns = (slice(max(0, begin - HALO), begin + TILE + HALO) for begin in (top, left))
+
+            def window(array: npt.NDArray[Any], scale: int, rows: slice = rows, columns: slice = columns) -> Any:
+                return array[_scaled(rows, scale), _scaled(columns, scale)]
+
+            def tell(part: float, done: int = done) -> None:
+                progress((done + part) / len(corners))
+
+            better = self._descend(
+                window(latents, HYPER_STRIDE),
+                window(hyper_latents, 1),
+                window(pixels, HYPER_STRIDE * LATENT_STRIDE),
+                multiplier,
+                iterations,
+                tell,
+            )
+            inner, hyper_inner = (
+                array[(top - rows.start) * scale :, (left - columns.start) * scale :][: TILE * scale, : TILE * scale]
+                for array, scale in zip(better, (HYPER_STRIDE, 1), strict=True)
+            )
+            for array, part, scale in ((out, inner, HYPER_STRIDE), (hyper_out, hyper_inner, 1)):
+                array[top * scale :, left * scale :][: TILE * scale, : TILE * scale] = part
+        return out, hyper_out
+
+    def _descend(
+        self,
+        latents: Floats,
+        hyper_latents: Floats,
+        pixels: npt.NDArray[np.uint8],
+        multiplier: float,
+        iterations: int,
+        progress: Callable[[float], None],
+    ) -> tuple[Floats, Floats]:
+        values = (self._place(latents) * self._steps)[None].requires_grad_()
+        hyper = (self._place(hyper_latents) * self._hyper_steps)[None].requires_grad_()
+        target = self._place(pixels)[None]
+        generator = torch.Generator(self._device).manual_seed(0)
+        optimiser = torch.optim.Adam([values, hyper], betas=(0.9, 0.99))
+        first, last = TEMPERATURES
+        for iteration in range(iterations):
+            part = iteration / iterations
+            temperature = first * (last / first) ** part
+            optimiser.param_groups[0]["lr"] = RATE * (0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * part)))
+
+            def soften(x: Tensor, temperature: float = temperature) -> Tensor:
+                return _anneal(x, temperature, generator)
+
+            with torch.enable_grad():
+                loss = self._loss(values, hyper, target, multiplier, soften)
+                (values.grad, hyper.grad) = torch.autograd.grad(loss, (values, hyper))
+            optimiser.step()
+            progress(part)
+        better = (values.detach()[0] / self._steps, hyper.detach()[0] / self._hyper_steps)
+        return better[0].cpu().numpy(), better[1].cpu().numpy()
+
+    def _loss(
+        self, values: Tensor, hyper: Tensor, target: Tensor, multiplier: float, soften: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Bits + multiplier x squared error of a window: latents (1, h, w, 320) and (1, h/4, w/4, 96), in steps."""
+        height, width = values.shape[1:3]
+        hyper_symbols = soften(hyper)
+        bits = _bits(hyper_symbols, self._hyper_index).sum()
+        with torch.autocast(self._device.type, torch.bfloat16):
+            features = hyper_synthesis(self._ops, hyper_symbols / self._hyper_steps)[:, :height, :width]
+            group_width = values.shape[3] // GROUPS
+            decoded = torch.zeros_like(values)
+            for step, positions in enumerate(STEPS):
+                hidden = context(self._ops, step, decoded / self._steps, features) if step else None
+                decoded = decoded.clone()
+                for group, (row, column) in enumerate(positions):
+                    channels = slice(group * group_width, (group + 1) * group_width)
+                    place = (slice(None), slice(row, None, 2), slice(column, None, 2))
+                    predicted = correction(self._ops, group, features[place], base=True).float()
+                    if hidden is not None:
+                        predicted = predicted + correction(self._ops, group, hidden[place], base=False).float()
+                    index, mean = predicted.chunk(2, dim=-1)
+                    mean = mean * self._steps[channels]
+                    symbols = soften(values[(*place, channels)] - mean)
+                    decoded[(*place, channels)] = symbols + mean
+                    bits = bits + _bits(symbols, index + self._offset[channels]).sum()
+            picture = synthesis(self._ops, decoded * self._inverse, self._gain).float()
+        errors = (picture[:, : target.shape[1], : target.shape[2]] + 0.5) * 255 - target
+        return bits + multiplier / 3 * errors.square().sum()
+
+
+def _scaled(part: slice, scale: int) -> slice:
+    return slice(part.start * scale, part.stop * scale)

@@ -1,0 +1,121 @@
+"""The operations of `ops` in NumPy, recorded, so that gradients in the input of a network can be taken without torch.
+
+Reverse-mode differentiation (Griewank and Walther, "Evaluating derivatives", 2008, chapter 3) of the input alone:
+weights are constants, so going back costs what going forward does, and all that is kept is the signs at the leaky
+ReLUs. Networks run on it as they stand: `synthesis(TapeOps(arrays), Traced.start(x), gain)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lcodec.networks.ops import SLOPE, Array, NumpyOps, add_shifted, shuffle, unshuffle
+
+__all__ = ["TapeOps", "Traced"]
+
+Pull = Callable[[Array], Array]
+
+
+@dataclass
+class _Slot:
+    """Where the gradient of one value is gathered."""
+
+    gradient: Array | None = None
+
+    def gather(self, gradient: Array) -> None:
+        self.gradient = gradient if self.gradient is None else self.gradient + gradient
+
+
+@dataclass
+class _Tape:
+    """Operations in the order in which they ran: (slot of the result, slot of an operand, cotangent -> cotangent)."""
+
+    steps: list[tuple[_Slot, _Slot, Pull]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """An array that remembers how it was made."""
+
+    value: Array
+    _slot: _Slot
+    _tape: _Tape
+
+    @classmethod
+    def start(cls, value: Array) -> Traced:
+        """Begin a recording with the input of a network."""
+        return cls(value, _Slot(), _Tape())
+
+    def then(self, value: Array, *pulls: tuple[Traced, Pull]) -> Traced:
+        """Record a result and, for each operand, how a cotangent of the result becomes one of the operand."""
+        slot = _Slot()
+        self._tape.steps += [(slot, operand._slot, pull) for operand, pull in pulls]
+        return Traced(value, slot, self._tape)
+
+    def __mul__(self, gain: Array) -> Traced:
+        return self.then(self.value * gain, (self, lambda above: above * gain))
+
+    def gradient(self, start: Traced, cotangent: Array) -> Array:
+        """Gradient in `start` of sum(cotangent * self); can be asked for again with another cotangent."""
+        for above, below, _ in self._tape.steps:
+            above.gradient = below.gradient = None
+        self._slot.gradient = cotangent
+        for above, below, pull in reversed(self._tape.steps):
+            if above.gradient is not None:
+                below.gather(pull(above.gradient))
+        if start._slot.gradient is None:
+            raise ValueError("the result does not depend on this input")
+        return start._slot.gradient
+
+
+class TapeOps:
+    """Same contract as `ops.NumpyOps`, over `Traced` arrays."""
+
+    def __init__(self, params: Mapping[str, Array]) -> None:
+        self._ops = NumpyOps(params)
+        self._params = params
+
+    def linear(self, name: str, x: Traced) -> Traced:
+        weight = self._params[f"{name}.weight"]
+
+        def pull(above: Array) -> Array:
+            below: Array = above.reshape(-1, above.shape[-1]) @ weight
+            return below.reshape(*above.shape[:-1], weight.shape[1])
+
+        return x.then(self._ops.linear(name, x.value), (x, pull))
+
+    def depthwise(self, name: str, x: Traced) -> Traced:
+        # Turned by half a turn, the kernel takes a cotangent back.
+        turned = self._params[f"{name}.weight"][::-1, ::-1]
+
+        def pull(above: Array) -> Array:
+            below: Array = add_shifted(above, turned, np.zeros_like(above))
+            return below
+
+        return x.then(self._ops.depthwise(name, x.value), (x, pull))
+
+    def leaky(self, x: Traced) -> Traced:
+        positive = x.value > 0
+
+        def pull(above: Array) -> Array:
+            below: Array = np.where(positive, above, above * np.float32(SLOPE))
+            return below
+
+        return x.then(self._ops.leaky(x.value), (x, pull))
+
+    def add(self, x: Traced, y: Traced) -> Traced:
+        return x.then(x.value + y.value, (x, lambda above: above), (y, lambda above: above))
+
+    def unshuffle(self, x: Traced, n: int) -> Traced:
+        return x.then(unshuffle(x.value, n), (x, lambda above: shuffle(above, n)))
+
+    def shuffle(self, x: Traced, n: int) -> Traced:
+        return x.then(shuffle(x.value, n), (x, lambda above: unshuffle(above, n)))
+
+    def concat(self, x: Traced, y: Traced) -> Traced:
+        width = x.value.shape[-1]
+        joined = np.concatenate((x.value, y.value), axis=-1)
+        return x.then(joined, (x, lambda above: above[..., :width]), (y, lambda above: above[..., width:]))
