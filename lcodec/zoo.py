@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lcodec.entropy.model import EntropyModel
+    from lcodec.tradeoff import Aim
 
     Arrays = dict[str, npt.NDArray[Any]]
 
@@ -47,7 +48,7 @@ class Entry:
     sha256: str  #: of the file
     entropy_id: str  #: hexadecimal, 8 bytes
     synthesis_id: str  #: hexadecimal, 4 bytes
-    aim: str  #: what it was trained for: mse, ms-ssim or hific
+    aim: str  #: what it was trained for
     summary: str  #: one line
 
 
@@ -59,6 +60,7 @@ class Model:
     arrays: Arrays = field(repr=False)
     entropy_id: bytes
     synthesis_id: bytes
+    aim: Aim = "mse"  #: what it was trained for
 
     @cached_property
     def encoder(self) -> Arrays:
@@ -98,9 +100,9 @@ def identify(arrays: Arrays, prefixes: tuple[str, ...], size: int) -> bytes:
     return digest.digest()[:size]
 
 
-def as_model(arrays: Arrays, name: str) -> Model:
+def as_model(arrays: Arrays, name: str, aim: Aim = "mse") -> Model:
     """A model ready to use, of arrays that need not be on disk."""
-    return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4))
+    return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4), aim)
 
 
 def load_model(path: Path, name: str | None = None) -> Model:
@@ -109,16 +111,17 @@ def load_model(path: Path, name: str | None = None) -> Model:
     Raises:
         ModelError: it cannot be read, or is no model.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, safe_open
 
     try:
-        arrays = load_file(path)
+        with safe_open(path, framework="numpy") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            aim = (file.metadata() or {}).get("aim", "mse")
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise ModelError(f"cannot read the model {path}: {error}") from error
     if not all(any(key.startswith(prefix) for key in arrays) for prefix in (*ANALYSIS, *SYNTHESIS, *ENTROPY)):
         raise ModelError(f"{path} is not an lcodec model")
-    return as_model(arrays, name or path.stem)
+    return as_model(arrays, name or path.stem, "ms-ssim" if aim == "ms-ssim" else "mse")
 
 
 def _bundled() -> Path:

@@ -17,12 +17,13 @@ from lcodec.entropy.coder import SymbolEncoder
 from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import gain_at
 from lcodec.errors import UsageError
+from lcodec.metrics import ms_ssim
 from lcodec.networks.ops import NumpyOps
 from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
 from lcodec.picture import Picture
-from lcodec.tradeoff import lambda_at
+from lcodec.tradeoff import MS_SSIM_WEIGHT, lambda_at
 from tests.pictures import picture
 from tests.test_codec import MODEL, ZOO
 
@@ -128,3 +129,20 @@ def test_effort_out_of_range() -> None:
     for effort in (-1, EFFORT_MAX + 1):
         with pytest.raises(UsageError, match="effort"):
             encode(Picture(picture(8, 8)), MODEL, 50, effort=effort)
+
+
+@pytest.mark.parametrize("effort", [1, 5])
+def test_objective_follows_the_model(effort: int) -> None:
+    """A model trained for MS-SSIM: never worse by it, and pictures too small for it are coded as without effort."""
+    model = replace(MODEL, aim="ms-ssim")
+    original = picture(192, 168)
+
+    def objective(data: bytes) -> float:
+        similarity = ms_ssim(original, decode(data, ZOO).pixels)
+        bits = 8 * sum(len(part.hyper) + len(part.latents) for part in unpack(data).parts)
+        return bits + lambda_at(0.5) * 192 * 168 * MS_SSIM_WEIGHT * (1 - similarity)
+
+    plain, better = (encode(Picture(original), model, 50, effort=level) for level in (0, effort))
+    assert objective(better) <= objective(plain)
+    small = Picture(picture(160, 200))
+    assert encode(small, model, 50, effort=effort) == encode(small, model, 50)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 
 #: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
 ALLOWED = {
-    "cli": {"compare", "training", "rate", "codec", "zoo", "picture", "container"},
+    "cli": {"compare", "training", "rate", "tradeoff", "codec", "zoo", "picture", "container"},
     "pillow_plugin": {"codec", "zoo", "picture", "container"},
     "compare": {"codec", "metrics", "picture", "zoo"},
     "training": {"networks", "entropy", "tradeoff", "zoo", "metrics"},
@@ -20,9 +20,9 @@ ALLOWED = {
     "stages": {"engine", "regions", "tiling", "zoo", "networks", "entropy"},
     "engine": {"zoo", "networks", "entropy"},
     "regions": {"networks", "entropy"},
-    "effort": {"engine", "regions", "stages", "tradeoff", "tiling", "zoo", "networks", "entropy"},
-    "tradeoff": set(),
-    "zoo": {"networks", "entropy"},
+    "effort": {"metrics", "engine", "regions", "stages", "tradeoff", "tiling", "zoo", "networks", "entropy"},
+    "tradeoff": {"metrics"},
+    "zoo": {"networks", "entropy", "tradeoff"},
     "entropy": {"networks", "tiling"},  # the fixed-point operations evaluate the same networks
     "networks": set(),
     "metrics": set(),

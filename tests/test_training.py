@@ -21,8 +21,8 @@ from lcodec.codec import decode, encode
 from lcodec.container import read_header
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
+from lcodec.tradeoff.distortion import ms_ssim
 from lcodec.training.data import Photos, load_photos
-from lcodec.training.distortion import ms_ssim
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective

@@ -14,7 +14,7 @@ from lcodec.cli import completion, options
 from lcodec.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
-    from lcodec.training.distortion import Aim
+    from lcodec.tradeoff import Aim
 
 __all__ = ["train"]
 
@@ -112,7 +112,7 @@ def train(
         raise UsageError("give either --hours or --steps")
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
-    from lcodec.training.distortion import MIN_CROP
+    from lcodec.tradeoff.distortion import MIN_CROP
     from lcodec.training.loop import STATE_FILE, Settings
     from lcodec.training.loop import train as run
 

@@ -2,7 +2,7 @@
 
     analysis -> latents, hyper-latents -> rdoq (choice of symbols) or refine (gradient descent, torch) -> entropy
 
-The objective is that of training: bits + lambda x squared error.
+The objective is that of training: bits + lambda x distortion, of the kind that the model was trained for.
 """
 
 from lcodec.effort.levels import DEFAULT_EFFORT, EFFORT_MAX, Effort

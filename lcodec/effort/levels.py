@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,10 +14,12 @@ from lcodec.effort.rdoq import Rdoq
 from lcodec.engine import Engine
 from lcodec.entropy.model import QUALITY_STEPS, Coded, EntropyModel, gain_at
 from lcodec.errors import UsageError
+from lcodec.metrics import ms_ssim
+from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.regions import Region
 from lcodec.stages import Synthesis, colour, pad
-from lcodec.tradeoff import lambda_at
+from lcodec.tradeoff import MS_SSIM_WEIGHT, lambda_at
 from lcodec.zoo import Model
 
 __all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Effort"]
@@ -49,6 +52,9 @@ DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
 #: Newton's step, damped (see `Descent.move`).
 MOVE = 0.1
+#: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
+#: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
+STEP_BITS = 6 / math.log(2)
 
 
 class Effort:
@@ -71,6 +77,7 @@ class Effort:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
         self._level = LEVELS.get(effort)
         self._engine, self._model, self._entropy, self._quality = engine, model, entropy, quality
+        self._aim = model.aim
         self._multiplier = lambda_at(quality / QUALITY_STEPS)
         self._inverse, self._gain = (gain_at(model.decoder[f"gain.{of}"], quality) for of in ("inverse", "synthesis"))
 
@@ -90,7 +97,8 @@ class Effort:
     ) -> Coded:
         """Code a region again, with effort; what costs least of all that was tried, `plain` included.
 
-        The cost is bits + lambda x squared error of the region decoded by itself, without those around it.
+        The cost is bits + lambda x distortion of the region decoded by itself, without those around it. A region too
+        small for the distortion of its model (MS-SSIM) is left as it is.
 
         Args:
             plain: its code without effort.
@@ -100,12 +108,12 @@ class Effort:
             region: of it.
             progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
         """
-        if self._level is None:
-            return plain
         window = pixels[
             region.top * LATENT_STRIDE : region.bottom * LATENT_STRIDE,
             region.left * LATENT_STRIDE : region.right * LATENT_STRIDE,
         ]
+        if self._level is None or (self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX):
+            return plain
         tried = [plain, self._chosen(latents, hyper_latents, window)]
         if self._level.iterations:
             tried.append(self._refined(latents, hyper_latents, window, progress))
@@ -115,6 +123,9 @@ class Effort:
         """Choose symbols by what they cost, on NumPy."""
         level = self._level or _Level(1)
         steps = (latents * self._entropy.levels(self._quality).steps).astype(np.float32)
+        if self._aim != "mse":
+            weights = np.full(steps.shape[2], STEP_BITS * level.caution, np.float32)
+            return self._entropy.encode(latents, hyper_latents, self._quality, Rdoq(steps, weights))
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         descent = Descent(self._model.decoder, self._inverse, self._gain, padded, steps)
         weights = descent.sensitivity * np.float32(self._multiplier / 3 * level.caution)
@@ -139,15 +150,20 @@ class Effort:
         levels, model = self._entropy.levels(self._quality), self._model
         refiner = Refiner(model.arrays | model.decoder, levels, self._inverse, self._gain, self._engine.device)
         iterations = self._level.iterations if self._level else 0
-        refined = refiner.refine(latents, hyper_latents, colour(window), self._multiplier, iterations, progress)
+        refined = refiner.refine(
+            latents, hyper_latents, colour(window), self._aim, self._multiplier, iterations, progress
+        )
         return self._entropy.encode(*refined, self._quality)
 
     def _cost(self, coded: Coded, window: npt.NDArray[np.uint8]) -> float:
-        """Bits + lambda x squared error, as really decoded."""
+        """Bits + lambda x distortion, as really decoded."""
         decoded = np.empty_like(window)
         rows, columns = coded.values.shape[:2]
         synthesis = Synthesis(self._engine, self._model, self._quality)
         synthesis.pixels(coded.values, (0, 0), Region(0, 0, rows, columns), decoded)
+        bits, pixels = 8 * (len(coded.hyper) + len(coded.latents)), window.shape[0] * window.shape[1]
+        if self._aim == "ms-ssim":
+            return float(bits + self._multiplier * pixels * MS_SSIM_WEIGHT * (1 - ms_ssim(window, decoded)))
         errors = np.subtract(decoded, window, dtype=np.int32)
         squares = int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
-        return float(8 * (len(coded.hyper) + len(coded.latents)) + self._multiplier / window.shape[2] * squares)
+        return float(bits + self._multiplier / window.shape[2] * squares)

@@ -20,9 +20,12 @@ from torch import Tensor
 from lcodec.entropy.integer import ACTIVATION_BITS
 from lcodec.entropy.model import Levels
 from lcodec.entropy.tables import SCALES
+from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
+from lcodec.tradeoff import Aim
+from lcodec.tradeoff.distortion import distortion
 
 __all__ = ["Refiner"]
 
@@ -102,6 +105,7 @@ class Refiner:
         latents: Floats,
         hyper_latents: Floats,
         pixels: npt.NDArray[np.uint8],
+        aim: Aim,
         multiplier: float,
         iterations: int,
         progress: Callable[[float], None],
@@ -112,7 +116,8 @@ class Refiner:
             latents: (h, w, 320), in units of standard deviation.
             hyper_latents: (ceil(h/4), ceil(w/4), 96).
             pixels: (H, W, 3), without padding: H at most 16 h, W at most 16 w.
-            multiplier: bits that a unit of squared error of one pixel (the mean of R, G and B) is worth.
+            aim: which distortion to refine for; a tile too small for MS-SSIM is left as it is.
+            multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
             iterations: of gradient descent, for each tile.
             progress: is told the part that is done, 0 to 1.
         """
@@ -135,6 +140,7 @@ class Refiner:
                 window(latents, HYPER_STRIDE),
                 window(hyper_latents, 1),
                 window(pixels, HYPER_STRIDE * LATENT_STRIDE),
+                aim,
                 multiplier,
                 iterations,
                 tell,
@@ -152,10 +158,13 @@ class Refiner:
         latents: Floats,
         hyper_latents: Floats,
         pixels: npt.NDArray[np.uint8],
+        aim: Aim,
         multiplier: float,
         iterations: int,
         progress: Callable[[float], None],
     ) -> tuple[Floats, Floats]:
+        if aim == "ms-ssim" and min(pixels.shape[:2]) < MIN_SIDE_PX:
+            return latents, hyper_latents
         values = (self._place(latents) * self._steps)[None].requires_grad_()
         hyper = (self._place(hyper_latents) * self._hyper_steps)[None].requires_grad_()
         target = self._place(pixels)[None]
@@ -171,7 +180,7 @@ class Refiner:
                 return _anneal(x, temperature, generator)
 
             with torch.enable_grad():
-                loss = self._loss(values, hyper, target, multiplier, soften)
+                loss = self._loss(values, hyper, target, aim, multiplier, soften)
                 (values.grad, hyper.grad) = torch.autograd.grad(loss, (values, hyper))
             optimiser.step()
             progress(part)
@@ -179,9 +188,15 @@ class Refiner:
         return better[0].cpu().numpy(), better[1].cpu().numpy()
 
     def _loss(
-        self, values: Tensor, hyper: Tensor, target: Tensor, multiplier: float, soften: Callable[[Tensor], Tensor]
+        self,
+        values: Tensor,
+        hyper: Tensor,
+        target: Tensor,
+        aim: Aim,
+        multiplier: float,
+        soften: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """Bits + multiplier x squared error of a window: latents (1, h, w, 320) and (1, h/4, w/4, 96), in steps."""
+        """Bits + multiplier x distortion of a window: latents (1, h, w, 320) and (1, h/4, w/4, 96), in steps."""
         height, width = values.shape[1:3]
         hyper_symbols = soften(hyper)
         bits = _bits(hyper_symbols, self._hyper_index).sum()
@@ -204,8 +219,10 @@ class Refiner:
                     decoded[(*place, channels)] = symbols + mean
                     bits = bits + _bits(symbols, index + self._offset[channels]).sum()
             picture = synthesis(self._ops, decoded * self._inverse, self._gain).float()
-        errors = (picture[:, : target.shape[1], : target.shape[2]] + 0.5) * 255 - target
-        return bits + multiplier / 3 * errors.square().sum()
+        height, width = target.shape[1:3]
+        pixels = (picture[:, :height, :width] + 0.5) * 255
+        mse = (pixels - target).square().mean(dim=(1, 2, 3))
+        return bits + multiplier * height * width * distortion(aim, pixels, target, mse).sum()
 
 
 def _scaled(part: slice, scale: int) -> slice:

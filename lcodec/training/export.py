@@ -141,7 +141,7 @@ def write_model(folder: Path, name: str, aim: str, summary: str, arrays: Arrays,
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     temporary = path.with_suffix(".tmp")
-    save_file(arrays, temporary)
+    save_file(arrays, temporary, metadata={"aim": aim})
     temporary.replace(path)
     content = path.read_bytes()
     model = as_model(arrays, name)

@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.multiprocessing.spawn import start_processes
 
 from lcodec.errors import LcodecError
+from lcodec.tradeoff import Aim
 from lcodec.training.data import Cut, Photos
-from lcodec.training.distortion import Aim
 from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters
 from lcodec.training.state import Progress, State, load_state, save_state

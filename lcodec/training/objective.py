@@ -18,8 +18,8 @@ from torch import Tensor
 from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
-from lcodec.tradeoff import LAMBDA_RANGE
-from lcodec.training.distortion import Aim, distortion
+from lcodec.tradeoff import LAMBDA_RANGE, Aim
+from lcodec.tradeoff.distortion import distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
 
 __all__ = ["SCALE_MIN", "Objective", "lambda_of", "objective"]

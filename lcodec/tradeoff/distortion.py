@@ -1,27 +1,23 @@
 """Distortions that a model is trained for, differentiable, each on a scale on which the same lambda suits it.
 
-Lambda multiplies a mean squared error on the 0..255 scale. MS-SSIM enters as MS_SSIM_WEIGHT (1 - MS-SSIM), which puts
-lambda = 0.0012..0.12 at the multipliers 2.4..240 that Balle et al. 2018 and CompressAI train MS-SSIM models with.
+Lambda multiplies a mean squared error on the 0..255 scale, or MS_SSIM_WEIGHT (1 - MS-SSIM).
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
+from lcodec.tradeoff import MS_SSIM_WEIGHT, Aim
 
-__all__ = ["AIMS", "MIN_CROP", "Aim", "distortion", "ms_ssim"]
+__all__ = ["MIN_CROP", "distortion", "ms_ssim"]
 
-Aim = Literal["mse", "ms-ssim"]
-AIMS: tuple[Aim, ...] = get_args(Aim)
 #: Smallest side of a crop for each aim, a multiple of 64.
 MIN_CROP: dict[Aim, int] = {"mse": 64, "ms-ssim": -(-MIN_SIDE_PX // 64) * 64}
-MS_SSIM_WEIGHT = 2000.0
 
 
 def distortion(aim: Aim, decoded: Tensor, original: Tensor, mse: Tensor) -> Tensor:
