@@ -1,8 +1,8 @@
 """Rate-distortion optimised quantisation: symbols that cost less than the nearest ones, where that harms little.
 
 Of each latent the nearest symbol and those on both sides of it compete by their cost in bits, as the coder's own tables
-have it, plus distortion (Sullivan and Wiegand, "Rate-distortion optimization for video compression", 1998; for learned
-codecs, Guo et al., "Soft then hard", 2021, discusses why rounding alone is not optimal). The distortion is a weight of
+have it, plus distortion (Sullivan and Wiegand, "Rate-distortion optimization for video compression", 1998). The
+distortion is a weight of
 the channel times the squared error of the latent.
 """
 

@@ -32,8 +32,8 @@ __all__ = ["Refiner"]
 Floats = npt.NDArray[np.float32]
 #: Standard deviation of the first of the coder's tables, in quantisation steps, and the octaves between two tables.
 SCALE_FIRST, SCALE_OCTAVES = 0.11, 0.073
-#: Temperatures of the annealing, from the first iteration to the last, and the first step of Adam: with larger ones the
-#: many latents that cost nothing begin to wander, and from 0.05 on more is lost than won.
+#: Temperatures of the annealing, first to last, and the first step of Adam. Chosen on a few 128x128
+#: crops: in 60 to 300 iterations a step of 0.01 won most; 0.05 and 0.1, tried with lower temperatures only, lost.
 TEMPERATURES = (0.5, 0.1)
 RATE = 0.01
 #: Side of a tile, and of what is optimised around it and thrown away, in hyper-latents (64 pixels).
