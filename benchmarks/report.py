@@ -1,4 +1,6 @@
-"""`python -m benchmarks.report`: put the committed Kodak results into the README, between their markers, and draw them.
+"""`python -m benchmarks.report`: put the committed Kodak results into the README and the model's card, and draw them.
+
+They go between the texts' markers.
 
 No figure of that table is written by hand, and the picture's curves are drawn from the same results: a test fails while
 one of them differs from the results.
@@ -16,7 +18,8 @@ from benchmarks.figure import FIGURE, write_figure
 from lcodec.compare import BdRate, Curve, Metric, rival
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+#: Texts with the markers: the README, and the model's card.
+TEXTS = (ROOT / "README.md", ROOT / "models" / "mse.md")
 RESULTS = ROOT / "benchmarks" / "results" / "kodak-mse.csv"
 BEGIN, END = "<!-- kodak:begin -->", "<!-- kodak:end -->"
 MEAN = "mean"  # stands in the place of a photo's name in the rows of means
@@ -128,15 +131,16 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="file that benchmarks.kodak wrote")
-    parser.add_argument("--readme", type=Path, default=README, help="text with the markers")
+    parser.add_argument("--text", type=Path, nargs="+", default=TEXTS, help="with the markers")
     parser.add_argument("--figure", type=Path, default=FIGURE, help="SVG to draw")
     arguments = parser.parse_args()
-    old = arguments.readme.read_text(encoding="utf-8")
     rows = read_rows(arguments.results)
-    new = splice(old, table(rows))
-    arguments.readme.write_text(new, encoding="utf-8")
+    for path in arguments.text:
+        old = path.read_text(encoding="utf-8")
+        new = splice(old, table(rows))
+        path.write_text(new, encoding="utf-8")
+        print(f"{path.name}: {'already up to date' if new == old else 'updated'}")
     write_figure(curve(rows), arguments.figure)
-    print(f"{arguments.readme.name}: {'already up to date' if new == old else 'updated'}")
     print(f"{arguments.figure.name}: drawn")
 
 

@@ -11,11 +11,12 @@ from PIL import Image
 from benchmarks.figure import DRAWN, FIGURE, write_figure
 from benchmarks.page import PICTURE as PAGE
 from benchmarks.page import label
-from benchmarks.report import BEGIN, END, README, RESULTS, Row, curve, read_rows, splice, table
+from benchmarks.report import BEGIN, END, RESULTS, TEXTS, Row, curve, read_rows, splice, table
 
 
-def test_readme_shows_the_committed_results():
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_texts_show_the_committed_results(path: Path):
+    text = path.read_text(encoding="utf-8")
     assert splice(text, table(read_rows(RESULTS))) == text, "run `python -m benchmarks.report`"
 
 

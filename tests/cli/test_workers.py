@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -24,6 +25,18 @@ from .conftest import PHOTO, Run
 from .test_errors import COMMAND, ENVIRONMENT
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")
+
+SETTINGS: dict[str, Any] = {
+    "quality": 50,
+    "effort": 0,
+    "target": None,
+    "alpha": "keep",
+    "background": (255, 255, 255),
+    "metadata": (),
+    "strict_depth": False,
+    "device": "auto",
+    "memory": 1 << 30,
+}
 
 
 @pytest.fixture
@@ -161,7 +174,7 @@ def test_what_is_said_of_a_deadly_input(run: Run, tmp_path: Path) -> None:
 
 
 def surroundings(_: int) -> tuple[str | None, bool]:
-    Encoding.of("mse", quality=50, device="auto", max_pixels=1)
+    Encoding.of("mse", **SETTINGS, max_pixels=1)
     return os.environ.get("OPENBLAS_NUM_THREADS"), "torch" in sys.modules
 
 
@@ -197,7 +210,7 @@ def test_broken_pipe_is_not_an_input_that_failed(monkeypatch: pytest.MonkeyPatch
         raise BrokenPipeError
 
     monkeypatch.setattr(files, "write", broken)
-    encoding = Encoding.of("mse", quality=50, device="auto", max_pixels=1 << 20)
+    encoding = Encoding.of("mse", **SETTINGS, max_pixels=1 << 20)
     task = Task(files.Job(PHOTO, tmp_path / "x.lcdc"), encoding, FolderOptions(), force=False)
     with pytest.raises(BrokenPipeError):
         work(task)
