@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import tracemalloc
 import warnings
 import zlib
 from collections.abc import Callable
@@ -492,3 +493,16 @@ def test_write_refuses_what_a_format_cannot_hold() -> None:
 def test_a_picture_is_8_bit_grey_or_rgb(make: Callable[[], Any]) -> None:
     with pytest.raises(PictureError):
         Picture(make())
+
+
+@pytest.mark.parametrize(("form", "mode"), [("PPM", "RGB"), ("PPM", "L"), ("TIFF", "RGB"), ("TIFF", "L")])
+def test_plain_samples_are_read_into_their_place(form: str, mode: str, photo: Image.Image) -> None:
+    """Without a second copy, which Pillow would make of four bytes a pixel."""
+    large = photo.convert(mode).resize((1024, 768))
+    data = io.BytesIO(save(large, form))
+    tracemalloc.start()
+    pixels = read_picture(data, max_pixels=1 << 20).pixels
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(pixels, np.asarray(large).reshape(pixels.shape))
+    assert peak < pixels.nbytes + (1 << 19)

@@ -24,11 +24,11 @@ _LARGEST = {"1": 1, "L;2": 3, "L;4": 15}
 
 def is_plain(image: Image.Image) -> bool:
     """Whether the samples of an opened image stand in its file as in a `Picture`: in a PPM or an uncompressed TIFF."""
-    tiles = getattr(image, "tile", None)
-    if not tiles or image.mode not in {"L", "RGB"} or image.has_transparency_data:
+    tiles = getattr(image, "tile", None) or []
+    if image.format not in {"PPM", "TIFF"} or image.mode not in {"L", "RGB"} or image.has_transparency_data:
         return False
-    return all(
-        codec == "raw" and arguments == (image.mode, 0, 1) and (left, right) == (0, image.width)
+    return bool(tiles) and all(
+        codec == "raw" and arguments in {image.mode, (image.mode, 0, 1)} and (left, right) == (0, image.width)
         for codec, (left, _, right, _), _, arguments in tiles
     )
 
