@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 # The standard library alone: a child's peak memory counts that of the process that started it (`benchmarks.startup`).
-from benchmarks.startup import LCODEC, ROOT, Contender, Figures, run
+from benchmarks.startup import LCODEC, PLAIN, ROOT, Contender, Figures, run
 
 RESULTS = ROOT / "benchmarks" / "results" / "large.csv"
 JXL = "JPEG XL (cjxl -e 7)"
@@ -57,10 +57,11 @@ def contenders(photo: Path, folder: Path, memory: str, distance: float) -> list[
     options = ["--quiet", "--force", "--max-pixels", str(1 << 30), "--memory", memory]
     found = [
         Contender(
-            LCODEC,
-            [*lcodec, "encode", *options, str(photo), "-o", file("photo.lcdc")],
+            name,
+            [*lcodec, "encode", *effort, *options, str(photo), "-o", file("photo.lcdc")],
             [*lcodec, "decode", *options, file("photo.lcdc"), "-o", file("lcodec.ppm")],
         )
+        for name, effort in ((PLAIN, ["-e", "0"]), (LCODEC, []))
     ]
     if shutil.which("cjxl") and shutil.which("djxl"):
         encode = ["cjxl", "--quiet", "-e", "7", "-d", str(distance), str(photo), file("photo.jxl")]
@@ -82,7 +83,7 @@ def row(contender: Contender, direction: str, figures: Figures, size: tuple[int,
         "bytes": str(coded),
         "bpp": f"{8 * coded / (width * height):.3f}",
         "seconds": f"{figures.seconds:.1f}",
-        "budget": memory if contender.name == LCODEC else "",
+        "budget": memory if contender.name in {LCODEC, PLAIN} else "",
         "peak_beyond_picture_mib": f"{figures.mebibytes - width * height * 3 / MEBIBYTE:.0f}",
     }
 

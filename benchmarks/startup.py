@@ -1,7 +1,8 @@
 """`python -m benchmarks.startup PHOTO`: wall time and peak memory of whole processes, from nothing to a written file.
 
-Compared are `lcodec encode` and `lcodec decode`, `cwebp -m 6` and `dwebp` (Debian's package `webp`), and, where
-`--compressai-python` names a Python that has it, CompressAI's bmshj2018-hyperprior (`benchmarks.compressai_process`).
+Compared are `lcodec encode`, by default and with `-e 0`, and `lcodec decode`, `cwebp -m 6` and `dwebp` (Debian's
+package `webp`), and, where `--compressai-python` names a Python that has it, CompressAI's bmshj2018-hyperprior
+(`benchmarks.compressai_process`).
 Runs are interleaved (A B C A B C ...), so that a machine that is busy for a while slows all alike; figures are medians,
 and ratios are of medians of the same run.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "startup.csv"
 LCODEC = "lcodec"  # what the ratios are taken against
+PLAIN = "lcodec -e 0"
 WEBP = "WebP (cwebp -m 6)"
 COMPRESSAI = "bmshj2018-hyperprior (CompressAI)"
 
@@ -58,10 +60,11 @@ def contenders(photo: Path, folder: Path, compressai_python: Path | None) -> lis
     lcodec = [sys.executable, "-m", "lcodec.cli"]
     found = [
         Contender(
-            LCODEC,
-            [*lcodec, "encode", "--force", "--quiet", str(photo), "-o", file("photo.lcdc")],
+            name,
+            [*lcodec, "encode", *effort, "--force", "--quiet", str(photo), "-o", file("photo.lcdc")],
             [*lcodec, "decode", "--force", "--quiet", file("photo.lcdc"), "-o", file("lcodec.png")],
-        ),
+        )
+        for name, effort in ((LCODEC, []), (PLAIN, ["-e", "0"]))
     ]
     if shutil.which("cwebp") and shutil.which("dwebp"):
         encode = ["cwebp", "-quiet", "-m", "6", str(photo), "-o", file("photo.webp")]

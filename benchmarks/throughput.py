@@ -1,8 +1,9 @@
 """`python -m benchmarks.throughput --photos DIR`: photos a second, and processor time, over a folder of 100 photos.
 
-Compared are `lcodec encode -r` as it is run by default and with `-j 1` (one process, which has a BLAS thread a core),
-`cwebp -m 6` and `avifenc -s 4` (Debian's packages `webp` and `libavif-bin`), the latter two a process a photo, as many
-at a time as there are cores. All at their default quality: this compares speeds, and the bits per pixel say at what.
+Compared are `lcodec encode -r` as it is run by default, with `-e 0`, and with `-e 0 -j 1` (one process, which has a BLAS
+thread a core), `cwebp -m 6` and `avifenc -s 4` (Debian's packages `webp` and `libavif-bin`), the latter two a process a
+photo, as many at a time as there are cores. All at their default quality: this compares speeds, and the bits per pixel
+say at what.
 
 The photos are cuts of 768x512, as Kodak's, of the pictures in DIR, which must be that large; where they are too few,
 several are cut of each. They are made as PNG in a temporary folder. Runs are interleaved (A B C A B C ...), so that a
@@ -103,7 +104,11 @@ def a_process_each(*command: str, suffix: str) -> Callable[[Path, Path], None]:
 
 def contenders() -> list[Contender]:
     """Return those that are compared; a rival that is not installed is left out, and named."""
-    found = [Contender("lcodec", lcodec()), Contender("lcodec -j 1", lcodec("-j", "1"))]
+    found = [
+        Contender("lcodec", lcodec()),
+        Contender("lcodec -e 0", lcodec("-e", "0")),
+        Contender("lcodec -e 0 -j 1", lcodec("-e", "0", "-j", "1")),
+    ]
     for name, encode in (
         ("cwebp -m 6", a_process_each("cwebp", "-quiet", "-m", "6", suffix=".webp")),
         ("avifenc -s 4", a_process_each("avifenc", "-s", "4", suffix=".avif")),
