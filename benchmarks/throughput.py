@@ -1,6 +1,6 @@
 """`python -m benchmarks.throughput --photos DIR`: photos a second, and processor time, over a folder of 100 photos.
 
-Compared are `lcodec encode -r` as it is run by default, with `-e 0`, and with `-e 0 -j 1` (one process, which has a BLAS
+Compared are `lcodec encode -r` as it is run by default, with `-e 0`, and with `-e 0 -j 1` (one process, with a BLAS
 thread a core), `cwebp -m 6` and `avifenc -s 4` (Debian's packages `webp` and `libavif-bin`), the latter two a process a
 photo, as many at a time as there are cores. All at their default quality: this compares speeds, and the bits per pixel
 say at what.
