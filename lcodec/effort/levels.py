@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from lcodec.effort.descent import Descent
 from lcodec.effort.rdoq import Rdoq
 from lcodec.engine import Engine
-from lcodec.entropy.model import QUALITY_STEPS, Coded, EntropyModel, gain_at
+from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, Coded, EntropyModel, gain_at
 from lcodec.errors import UsageError
 from lcodec.metrics import ms_ssim
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
@@ -31,26 +32,28 @@ Floats = npt.NDArray[np.float32]
 class _Level:
     """How much is done."""
 
-    caution: float  #: how many times heavier than alone an error counts in the choice of symbols
-    moves: int = 0  #: gradient steps between the steps of coding
+    passes: int  #: through the picture, choosing symbols
     iterations: int = 0  #: of refinement; choosing symbols after it loses what it won
 
 
-#: Errors of one step of coding do not come alone: those toward zero add up, so alone they are underrated.
 LEVELS = {
-    1: _Level(6),
-    2: _Level(4, 1),
-    3: _Level(3, 2),
-    4: _Level(3, 3),
-    5: _Level(4, 1, 50),
-    6: _Level(4, 1, 100),
-    7: _Level(4, 1, 150),
-    8: _Level(4, 1, 300),
-    9: _Level(4, 1, 600),
+    1: _Level(1),
+    2: _Level(2),
+    3: _Level(3),
+    4: _Level(5),
+    5: _Level(2, 50),
+    6: _Level(2, 100),
+    7: _Level(2, 150),
+    8: _Level(2, 300),
+    9: _Level(2, 600),
 }
 DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
-#: Newton's step, damped (see `Descent.move`).
+#: How many times heavier than alone an error counts in the choice of symbols: errors interact, in the synthesis and in
+#: the contexts of what is coded later. Chosen on validation photos, where RDOQ that takes errors at their own weight
+#: gained bits at the price of more distortion than other qualities would have asked for them.
+CAUTION = 6
+#: Newton's step, damped (see `Descent.move`); chosen likewise.
 MOVE = 0.1
 #: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
 #: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
@@ -112,36 +115,38 @@ class Effort:
             region.top * LATENT_STRIDE : region.bottom * LATENT_STRIDE,
             region.left * LATENT_STRIDE : region.right * LATENT_STRIDE,
         ]
-        if self._level is None or (self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX):
+        level = self._level
+        if level is None or (self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX):
             return plain
-        tried = [plain, self._chosen(latents, hyper_latents, window)]
-        if self._level.iterations:
-            tried.append(self._refined(latents, hyper_latents, window, progress))
+        tried = [plain, self._chosen(plain, latents, hyper_latents, window, level)]
+        if level.iterations:
+            tried.append(self._refined(latents, hyper_latents, window, level, progress))
         return min(tried, key=lambda coded: self._cost(coded, window))
 
-    def _chosen(self, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8]) -> Coded:
-        """Choose symbols by what they cost, on NumPy."""
-        level = self._level or _Level(1)
+    def _chosen(
+        self, plain: Coded, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8], level: _Level
+    ) -> Coded:
+        """Choose symbols by what they cost, on NumPy, starting from `plain`."""
         steps = (latents * self._entropy.levels(self._quality).steps).astype(np.float32)
+        decoded = (plain.values / MEAN_STEPS).astype(np.float32)
         if self._aim != "mse":
-            weights = np.full(steps.shape[2], STEP_BITS * level.caution, np.float32)
-            return self._entropy.encode(latents, hyper_latents, self._quality, Rdoq(steps, weights))
+            weights = np.full(steps.shape[2], STEP_BITS * CAUTION, np.float32)
+            return self._entropy.encode(latents, hyper_latents, self._quality, Rdoq(steps, decoded, weights))
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         descent = Descent(self._model.decoder, self._inverse, self._gain, padded, steps)
-        weights = descent.sensitivity * np.float32(self._multiplier / 3 * level.caution)
-
-        def compensate(values: Floats, free: npt.NDArray[np.bool_]) -> None:
-            for _ in range(level.moves):
-                descent.move(values, free, MOVE)
-
-        choose = Rdoq(steps, weights, compensate if level.moves else None)
-        return self._entropy.encode(latents, hyper_latents, self._quality, choose)
+        weights = descent.sensitivity * np.float32(self._multiplier / 3 * CAUTION)
+        choose = Rdoq(steps, decoded, weights, partial(descent.move, rate=MOVE))
+        coded = plain
+        for _ in range(level.passes):
+            coded = self._entropy.encode(latents, hyper_latents, self._quality, choose)
+        return coded
 
     def _refined(
         self,
         latents: Floats,
         hyper_latents: Floats,
         window: npt.NDArray[np.uint8],
+        level: _Level,
         progress: Callable[[float], None],
     ) -> Coded:
         """Refine latents and hyper-latents, in torch."""
@@ -149,9 +154,8 @@ class Effort:
 
         levels, model = self._entropy.levels(self._quality), self._model
         refiner = Refiner(model.arrays | model.decoder, levels, self._inverse, self._gain, self._engine.device)
-        iterations = self._level.iterations if self._level else 0
         refined = refiner.refine(
-            latents, hyper_latents, colour(window), self._aim, self._multiplier, iterations, progress
+            latents, hyper_latents, colour(window), self._aim, self._multiplier, level.iterations, progress
         )
         return self._entropy.encode(*refined, self._quality)
 
