@@ -92,7 +92,8 @@ def test_each_step_moves_what_it_codes_among_the_others_as_decoded() -> None:
         wanted[moving] += np.float32(0.25)
         seen.append(moving.copy())
 
-    choose = Rdoq(latents, decoded, np.full(8, 1e6, np.float32), compensate)
+    choose = Rdoq(latents, decoded, np.full(8, 1e6, np.float32))
+    choose.compensate = compensate
     for _ in range(2):
         for step in STEPS:
             for band in (slice(0, 4), slice(4, 6)):

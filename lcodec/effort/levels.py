@@ -32,20 +32,21 @@ Floats = npt.NDArray[np.float32]
 class _Level:
     """How much is done."""
 
-    passes: int  #: through the picture, choosing symbols
+    moves: tuple[float, ...]  #: of each pass of choosing symbols, parts of Newton's step (see `Descent.move`)
     iterations: int = 0  #: of refinement; choosing symbols after it loses what it won
 
 
+#: The first pass has most to make up for; longer moves than these lose on some photos, and so do passes without end.
 LEVELS = {
-    1: _Level(1),
-    2: _Level(2),
-    3: _Level(3),
-    4: _Level(5),
-    5: _Level(2, 50),
-    6: _Level(2, 100),
-    7: _Level(2, 150),
-    8: _Level(2, 300),
-    9: _Level(2, 600),
+    1: _Level((0.15,)),
+    2: _Level((0.15, 0.07)),
+    3: _Level((0.15, 0.07, 0.03)),
+    4: _Level((0.15, 0.1, 0.07, 0.04)),
+    5: _Level((0.15, 0.07), 50),
+    6: _Level((0.15, 0.07), 100),
+    7: _Level((0.15, 0.07), 150),
+    8: _Level((0.15, 0.07), 300),
+    9: _Level((0.15, 0.07), 600),
 }
 DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
@@ -53,8 +54,6 @@ EFFORT_MAX = max(LEVELS)
 #: the contexts of what is coded later. Chosen on validation photos, where RDOQ that takes errors at their own weight
 #: gained bits at the price of more distortion than other qualities would have asked for them.
 CAUTION = 6
-#: Newton's step, damped (see `Descent.move`); chosen likewise.
-MOVE = 0.1
 #: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
 #: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
 STEP_BITS = 6 / math.log(2)
@@ -135,9 +134,9 @@ class Effort:
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         descent = Descent(self._model.decoder, self._inverse, self._gain, padded, steps)
         weights = descent.sensitivity * np.float32(self._multiplier / 3 * CAUTION)
-        choose = Rdoq(steps, decoded, weights, partial(descent.move, rate=MOVE))
-        coded = plain
-        for _ in range(level.passes):
+        choose, coded = Rdoq(steps, decoded, weights), plain
+        for rate in level.moves:
+            choose.compensate = partial(descent.move, rate=rate)
             coded = self._entropy.encode(latents, hyper_latents, self._quality, choose)
         return coded
 

@@ -29,17 +29,19 @@ Compensate = Callable[[Floats, npt.NDArray[np.bool_]], None]
 class Rdoq:
     """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`, for one pass or several."""
 
-    def __init__(self, latents: Floats, decoded: Floats, weights: Floats, compensate: Compensate | None = None) -> None:
+    #: Called before each step of coding; each pass may have another.
+    compensate: Compensate | None = None
+
+    def __init__(self, latents: Floats, decoded: Floats, weights: Floats) -> None:
         """Begin a picture.
 
         Args:
             latents: (h, w, 320) in quantisation steps.
             decoded: (h, w, 320), likewise, as they were decoded from an earlier code.
             weights: (320,) bits that a squared error of one step is worth.
-            compensate: called before each step of coding.
         """
         self._wanted, self._decoded = latents.copy(), decoded.copy()
-        self._weights, self._compensate = weights, compensate
+        self._weights = weights
         self._cell: tuple[int, int] | None = None
 
     def __call__(
@@ -70,7 +72,7 @@ class Rdoq:
 
     def _begin_step(self, where: list[Place]) -> None:
         """Move what the step codes, in this batch and in those that follow."""
-        if self._compensate is None:
+        if self.compensate is None:
             return
         places = [(slice(rows.start % 2, None, 2), columns, channels) for rows, columns, channels in where]
         moving = np.zeros(self._wanted.shape, np.bool_)
@@ -78,7 +80,7 @@ class Rdoq:
         for place in places:
             moving[place] = True
             values[place] = self._wanted[place]
-        self._compensate(values, moving)
+        self.compensate(values, moving)
         for place in places:
             self._wanted[place] = values[place]
 
