@@ -79,7 +79,8 @@ def test_symbols_are_the_cheapest() -> None:
     assert (small != np.rint(wanted)).any()
 
 
-def test_each_step_moves_what_it_codes_among_the_others_as_decoded() -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_each_step_moves_what_it_codes_among_the_others_as_decoded(together: int) -> None:
     """Two passes over a picture of several bands: what moves, and where the rest stands at that time."""
     latents, decoded = floats(6, 4, 8) * 3, floats(6, 4, 8)
     seen: list[np.ndarray] = []
@@ -92,7 +93,7 @@ def test_each_step_moves_what_it_codes_among_the_others_as_decoded() -> None:
         wanted[moving] += np.float32(0.25)
         seen.append(moving.copy())
 
-    choose = Rdoq(latents, decoded, np.full(8, 1e6, np.float32))
+    choose = Rdoq(latents, decoded, np.full(8, 1e6, np.float32), together)
     choose.compensate = compensate
     for _ in range(2):
         for step in STEPS:
@@ -108,8 +109,8 @@ def test_each_step_moves_what_it_codes_among_the_others_as_decoded() -> None:
                     np.testing.assert_array_equal(symbols[begin:end], np.rint(wanted[place]).ravel())
                     coded[place] = symbols[begin:end].reshape(coded[place].shape)
                     begin = end
-    assert len(seen) == 2 * len(STEPS)
-    assert (sum(seen[: len(STEPS)]) == np.ones(latents.shape)).all()
+    assert len(seen) == 2 * len(STEPS) // together
+    assert (np.sum(seen, axis=0) == 2).all()
 
 
 def test_a_move_makes_the_error_smaller_and_leaves_the_others() -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import MEAN_STEPS, Place
+from lcodec.networks.hyperprior import GROUPS, STEPS
 
 __all__ = ["Compensate", "Rdoq"]
 
@@ -29,19 +30,21 @@ Compensate = Callable[[Floats, npt.NDArray[np.bool_]], None]
 class Rdoq:
     """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`, for one pass or several."""
 
-    #: Called before each step of coding; each pass may have another.
+    #: Called before the steps of coding; each pass may have another.
     compensate: Compensate | None = None
 
-    def __init__(self, latents: Floats, decoded: Floats, weights: Floats) -> None:
+    def __init__(self, latents: Floats, decoded: Floats, weights: Floats, together: int = 1) -> None:
         """Begin a picture.
 
         Args:
             latents: (h, w, 320) in quantisation steps.
             decoded: (h, w, 320), likewise, as they were decoded from an earlier code.
             weights: (320,) bits that a squared error of one step is worth.
+            together: steps of coding, 1, 2 or 4, for which latents are moved at a time.
         """
         self._wanted, self._decoded = latents.copy(), decoded.copy()
-        self._weights = weights
+        self._weights, self._together = weights, together
+        self._step = -1
         self._cell: tuple[int, int] | None = None
 
     def __call__(
@@ -51,7 +54,7 @@ class Rdoq:
         rows, columns, _ = where[0]
         cell = rows.start % 2, columns.start  # of the first group; another in every step
         if cell != self._cell:
-            self._begin_step(where)
+            self._begin_step()
         self._cell = cell
         shapes = [self._wanted[place].shape for place in where]
         wanted = np.concatenate([self._wanted[place].ravel() for place in where])
@@ -70,19 +73,19 @@ class Rdoq:
             begin = end
         return symbols.astype(np.int32)
 
-    def _begin_step(self, where: list[Place]) -> None:
-        """Move what the step codes, in this batch and in those that follow."""
-        if self.compensate is None:
+    def _begin_step(self) -> None:
+        """Move what this step codes, and what those code that share its move."""
+        self._step = (self._step + 1) % len(STEPS)
+        if self.compensate is None or self._step % self._together:
             return
-        places = [(slice(rows.start % 2, None, 2), columns, channels) for rows, columns, channels in where]
+        width = self._wanted.shape[2] // GROUPS
         moving = np.zeros(self._wanted.shape, np.bool_)
-        values = self._decoded.copy()
-        for place in places:
-            moving[place] = True
-            values[place] = self._wanted[place]
+        for step in STEPS[self._step : self._step + self._together]:
+            for group, (row, column) in enumerate(step):
+                moving[row::2, column::2, group * width : (group + 1) * width] = True
+        values = np.where(moving, self._wanted, self._decoded)
         self.compensate(values, moving)
-        for place in places:
-            self._wanted[place] = values[place]
+        np.copyto(self._wanted, values, where=moving)
 
 
 def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -> Floats:
