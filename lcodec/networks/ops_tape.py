@@ -31,7 +31,7 @@ class _Slot:
 
 @dataclass
 class _Tape:
-    """Operations in the order in which they ran: slot of the result; of each operand, slot and cotangent -> cotangent."""
+    """Operations in the order in which they ran: slot of the result; slot of each operand, cotangent -> cotangent."""
 
     steps: list[tuple[_Slot, list[tuple[_Slot, Pull]]]] = field(default_factory=list)
 
