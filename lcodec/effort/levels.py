@@ -34,7 +34,7 @@ class _Level:
 
     moves: tuple[float, ...]  #: of each pass of choosing symbols, parts of Newton's step (see `Descent.move`)
     together: int = 1  #: steps of coding for which latents are moved at a time
-    iterations: int = 0  #: of refinement; choosing symbols after it loses what it won
+    iterations: int = 0  #: of refinement, before symbols are chosen
 
 
 #: The first pass has most to make up for. On validation photos longer moves, or as long ones in later passes, bought
@@ -118,24 +118,26 @@ class Effort:
         level = self._level
         if level is None or (self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX):
             return plain
-        tried = [plain, self._chosen(plain, latents, hyper_latents, window, level)]
+        tried = [plain]
         if level.iterations:
-            tried.append(self._refined(latents, hyper_latents, window, level, progress))
+            latents, hyper_latents = self._refined(latents, hyper_latents, window, level, progress)
+            tried.append(self._entropy.encode(latents, hyper_latents, self._quality))
+        tried.append(self._chosen(tried[-1], latents, hyper_latents, window, level))
         return min(tried, key=lambda coded: self._cost(coded, window))
 
     def _chosen(
-        self, plain: Coded, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8], level: _Level
+        self, start: Coded, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8], level: _Level
     ) -> Coded:
-        """Choose symbols by what they cost, on NumPy, starting from `plain`."""
+        """Choose symbols by what they cost, on NumPy, starting from a code of these latents."""
         steps = (latents * self._entropy.levels(self._quality).steps).astype(np.float32)
-        decoded = (plain.values / MEAN_STEPS).astype(np.float32)
+        decoded = (start.values / MEAN_STEPS).astype(np.float32)
         if self._aim != "mse":
             weights = np.full(steps.shape[2], STEP_BITS * CAUTION, np.float32)
             return self._entropy.encode(latents, hyper_latents, self._quality, Rdoq(steps, decoded, weights))
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         descent = Descent(self._model.decoder, self._inverse, self._gain, padded, steps)
         weights = descent.sensitivity * np.float32(self._multiplier / 3 * CAUTION)
-        choose, coded = Rdoq(steps, decoded, weights, level.together), plain
+        choose, coded = Rdoq(steps, decoded, weights, level.together), start
         for rate in level.moves:
             choose.compensate = partial(descent.move, rate=rate)
             coded = self._entropy.encode(latents, hyper_latents, self._quality, choose)
@@ -148,16 +150,15 @@ class Effort:
         window: npt.NDArray[np.uint8],
         level: _Level,
         progress: Callable[[float], None],
-    ) -> Coded:
+    ) -> tuple[Floats, Floats]:
         """Refine latents and hyper-latents, in torch."""
         from lcodec.effort.refine import Refiner
 
         levels, model = self._entropy.levels(self._quality), self._model
         refiner = Refiner(model.arrays | model.decoder, levels, self._inverse, self._gain, self._engine.device)
-        refined = refiner.refine(
+        return refiner.refine(
             latents, hyper_latents, colour(window), self._aim, self._multiplier, level.iterations, progress
         )
-        return self._entropy.encode(*refined, self._quality)
 
     def _cost(self, coded: Coded, window: npt.NDArray[np.uint8]) -> float:
         """Bits + lambda x distortion, as really decoded."""
