@@ -18,6 +18,7 @@ from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import gain_at
 from lcodec.errors import UsageError
 from lcodec.metrics import ms_ssim
+from lcodec.networks.hyperprior import STEPS
 from lcodec.networks.ops import NumpyOps
 from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.ops_torch import TorchOps
@@ -72,13 +73,47 @@ def test_symbols_are_the_cheapest() -> None:
     indexes, means = np.full(4, 60, np.uint8), np.array([0.0, 5.0, -9.0, 30.0])
     place = [(slice(0, None, 2), slice(0, None, 2), slice(0, 4))]
     wanted = latents[0, 0] - means / 16
-    assert (Rdoq(latents, np.full(4, 1e6, np.float32))(indexes, means, place) == np.rint(wanted)).all()
-    small = Rdoq(latents, np.full(4, 1e-6, np.float32))(indexes, means, place)
+    assert (Rdoq(latents, latents, np.full(4, 1e6, np.float32))(indexes, means, place) == np.rint(wanted)).all()
+    small = Rdoq(latents, latents, np.full(4, 1e-6, np.float32))(indexes, means, place)
     assert (np.abs(small) <= np.abs(np.rint(wanted))).all()
     assert (small != np.rint(wanted)).any()
 
 
-def test_a_move_makes_the_error_smaller_and_leaves_what_is_coded() -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_each_step_moves_what_it_codes_among_the_others_as_decoded(together: int) -> None:
+    """Two passes over a picture of several bands: what moves, and where the rest stands at that time."""
+    latents, decoded = floats(6, 4, 8) * 3, floats(6, 4, 8)
+    seen: list[np.ndarray] = []
+    coded = decoded.copy()
+    wanted = latents.copy()
+
+    def compensate(values: np.ndarray, moving: np.ndarray) -> None:
+        np.testing.assert_array_equal(values, np.where(moving, wanted, coded))
+        values += np.where(moving, np.float32(0.25), np.float32(0))
+        wanted[moving] += np.float32(0.25)
+        seen.append(moving.copy())
+
+    choose = Rdoq(latents, decoded, np.full(8, 1e6, np.float32), together)
+    choose.compensate = compensate
+    for _ in range(2):
+        for step in STEPS:
+            for band in (slice(0, 4), slice(4, 6)):
+                where = [
+                    (slice(band.start + row, band.stop, 2), slice(column, None, 2), slice(2 * group, 2 * group + 2))
+                    for group, (row, column) in enumerate(step)
+                ]
+                count = sum(coded[place].size for place in where)
+                symbols, begin = choose(np.full(count, 60, np.uint8), np.zeros(count), where), 0
+                for place in where:
+                    end = begin + coded[place].size
+                    np.testing.assert_array_equal(symbols[begin:end], np.rint(wanted[place]).ravel())
+                    coded[place] = symbols[begin:end].reshape(coded[place].shape)
+                    begin = end
+    assert len(seen) == 2 * len(STEPS) // together
+    assert (np.sum(seen, axis=0) == 2).all()
+
+
+def test_a_move_makes_the_error_smaller_and_leaves_the_others() -> None:
     pixels = picture(64, 96)
     gain, inverse = (gain_at(MODEL.decoder[f"gain.{name}"], 5000) for name in ("synthesis", "inverse"))
     latents = floats(4, 6, MODEL.entropy.channels)
@@ -88,10 +123,10 @@ def test_a_move_makes_the_error_smaller_and_leaves_what_is_coded() -> None:
         decoded = synthesis(NumpyOps(MODEL.decoder), values[None] * inverse, gain)[0]
         return float(np.square((decoded + 0.5) * 255 - pixels).sum())
 
-    free = GENERATOR.random(latents.shape) < 0.7
+    moving = GENERATOR.random(latents.shape) < 0.7
     moved = latents.copy()
-    descent.move(moved, free, 0.02)
-    assert (moved == latents)[~free].all()
+    descent.move(moved, moving, 0.02)
+    assert (moved == latents)[~moving].all()
     assert error(moved) < error(latents)
 
 

@@ -1,6 +1,6 @@
 """Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
 
-    analysis -> latents, hyper-latents -> rdoq (choice of symbols) or refine (gradient descent, torch) -> entropy
+    analysis -> latents, hyper-latents -> refine (gradient descent, torch; slow levels) -> rdoq (choice of symbols)
 
 The objective is that of training: bits + lambda x distortion, of the kind that the model was trained for.
 """

@@ -61,13 +61,13 @@ class Descent:
         # A channel that hardly shows must not move without bounds.
         return sensitivity.clip(min=sensitivity.max() / 1000)
 
-    def move(self, latents: Floats, free: npt.NDArray[np.bool_], rate: float) -> None:
+    def move(self, latents: Floats, moving: npt.NDArray[np.bool_], rate: float) -> None:
         """Take one step of gradient descent on the squared error, scaled by the sensitivities, in place.
 
         Args:
             latents: (h, w, 320).
-            free: (h, w, 320), those to move.
-            rate: 1 would be Newton's step if latents did not interact; they do, and from about 0.3 on it diverges.
+            moving: (h, w, 320), which of them to move.
+            rate: 1 would be Newton's step if latents did not interact.
         """
         moves = np.empty(latents.shape, np.float32)
         channels = latents.shape[2]
@@ -82,4 +82,4 @@ class Descent:
 
         both = np.concatenate((latents, self._cells.astype(np.float32)), axis=-1)
         map_tiles(moves_of, both, moves, tile=TILE, halo=SYNTHESIS_HALO)
-        np.add(latents, moves, out=latents, where=free)
+        np.add(latents, moves, out=latents, where=moving)

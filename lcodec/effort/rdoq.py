@@ -2,8 +2,10 @@
 
 Of each latent the nearest symbol and those on both sides of it compete by their cost in bits, as the coder's own tables
 have it, plus distortion (Sullivan and Wiegand, "Rate-distortion optimization for video compression", 1998). The
-distortion is a weight of
-the channel times the squared error of the latent.
+distortion is a weight of the channel times the squared error of the latent.
+
+The choice starts from a picture that is coded already, and goes through it as the coder does, step by step: before each
+step the latents that it codes move, to make up for the errors of all others as they are at that time.
 """
 
 from __future__ import annotations
@@ -15,28 +17,34 @@ import numpy.typing as npt
 
 from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import MEAN_STEPS, Place
+from lcodec.networks.hyperprior import GROUPS, STEPS
 
 __all__ = ["Compensate", "Rdoq"]
 
 Floats = npt.NDArray[np.float32]
-#: Moves latents that are still free, in place, to make up for the errors of those that are coded:
-#: (latents (h, w, 320) in quantisation steps, mask of the free ones).
+#: Moves some latents, in place, to make up for the errors of the others: (latents (h, w, 320) in quantisation steps,
+#: mask of those to move).
 Compensate = Callable[[Floats, npt.NDArray[np.bool_]], None]
 
 
 class Rdoq:
-    """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`."""
+    """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`, for one pass or several."""
 
-    def __init__(self, latents: Floats, weights: Floats, compensate: Compensate | None = None) -> None:
+    #: Called before the steps of coding; each pass may have another.
+    compensate: Compensate | None = None
+
+    def __init__(self, latents: Floats, decoded: Floats, weights: Floats, together: int = 1) -> None:
         """Begin a picture.
 
         Args:
             latents: (h, w, 320) in quantisation steps.
+            decoded: (h, w, 320), likewise, as they were decoded from an earlier code.
             weights: (320,) bits that a squared error of one step is worth.
-            compensate: called between the steps of coding.
+            together: steps of coding, 1, 2 or 4, for which latents are moved at a time.
         """
-        self._latents, self._weights, self._compensate = latents.copy(), weights, compensate
-        self._free = np.ones(latents.shape, np.bool_)
+        self._wanted, self._decoded = latents.copy(), decoded.copy()
+        self._weights, self._together = weights, together
+        self._step = -1
         self._cell: tuple[int, int] | None = None
 
     def __call__(
@@ -45,11 +53,11 @@ class Rdoq:
         """Choose the symbols of one batch."""
         rows, columns, _ = where[0]
         cell = rows.start % 2, columns.start  # of the first group; another in every step
-        if self._compensate and self._cell not in {None, cell}:
-            self._compensate(self._latents, self._free)
+        if cell != self._cell:
+            self._begin_step()
         self._cell = cell
-        shapes = [self._latents[place].shape for place in where]
-        wanted = np.concatenate([self._latents[place].ravel() for place in where])
+        shapes = [self._wanted[place].shape for place in where]
+        wanted = np.concatenate([self._wanted[place].ravel() for place in where])
         weights = np.concatenate(
             [
                 np.broadcast_to(self._weights[place[2]], shape).ravel()
@@ -61,10 +69,23 @@ class Rdoq:
         decoded, begin = symbols + centres, 0
         for place, shape in zip(where, shapes, strict=True):
             end = begin + int(np.prod(shape))
-            self._latents[place] = decoded[begin:end].reshape(shape)
-            self._free[place] = False
+            self._decoded[place] = decoded[begin:end].reshape(shape)
             begin = end
         return symbols.astype(np.int32)
+
+    def _begin_step(self) -> None:
+        """Move what this step codes, and what those code that share its move."""
+        self._step = (self._step + 1) % len(STEPS)
+        if self.compensate is None or self._step % self._together:
+            return
+        width = self._wanted.shape[2] // GROUPS
+        moving = np.zeros(self._wanted.shape, np.bool_)
+        for step in STEPS[self._step : self._step + self._together]:
+            for group, (row, column) in enumerate(step):
+                moving[row::2, column::2, group * width : (group + 1) * width] = True
+        values = np.where(moving, self._wanted, self._decoded)
+        self.compensate(values, moving)
+        np.copyto(self._wanted, values, where=moving)
 
 
 def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -> Floats:

@@ -98,8 +98,8 @@ class NumpyOps:
         return add_shifted(x, self.params[f"{name}.weight"], out)  # type: ignore[no-any-return]
 
     def leaky(self, x: Array) -> Array:
-        out: Array = np.maximum(x, x * np.float32(SLOPE))
-        return out
+        out: Array = x * np.float32(SLOPE)
+        return np.maximum(x, out, out=out)
 
     def add(self, x: Array, y: Array) -> Array:
         return x + y

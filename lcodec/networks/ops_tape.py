@@ -31,9 +31,9 @@ class _Slot:
 
 @dataclass
 class _Tape:
-    """Operations in the order in which they ran: (slot of the result, slot of an operand, cotangent -> cotangent)."""
+    """Operations in the order in which they ran: slot of the result; slot of each operand, cotangent -> cotangent."""
 
-    steps: list[tuple[_Slot, _Slot, Pull]] = field(default_factory=list)
+    steps: list[tuple[_Slot, list[tuple[_Slot, Pull]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Traced:
     def then(self, value: Array, *pulls: tuple[Traced, Pull]) -> Traced:
         """Record a result and, for each operand, how a cotangent of the result becomes one of the operand."""
         slot = _Slot()
-        self._tape.steps += [(slot, operand._slot, pull) for operand, pull in pulls]
+        self._tape.steps.append((slot, [(operand._slot, pull) for operand, pull in pulls]))
         return Traced(value, slot, self._tape)
 
     def __mul__(self, gain: Array) -> Traced:
@@ -60,12 +60,13 @@ class Traced:
 
     def gradient(self, start: Traced, cotangent: Array) -> Array:
         """Gradient in `start` of sum(cotangent * self); can be asked for again with another cotangent."""
-        for above, below, _ in self._tape.steps:
-            above.gradient = below.gradient = None
+        start._slot.gradient = None
         self._slot.gradient = cotangent
-        for above, below, pull in reversed(self._tape.steps):
+        for above, operands in reversed(self._tape.steps):
             if above.gradient is not None:
-                below.gather(pull(above.gradient))
+                for below, pull in operands:
+                    below.gather(pull(above.gradient))
+                above.gradient = None  # memory for the next ones
         if start._slot.gradient is None:
             raise ValueError("the result does not depend on this input")
         return start._slot.gradient
@@ -101,7 +102,8 @@ class TapeOps:
         positive = x.value > 0
 
         def pull(above: Array) -> Array:
-            below: Array = np.where(positive, above, above * np.float32(SLOPE))
+            below: Array = above * np.float32(SLOPE)
+            np.copyto(below, above, where=positive)
             return below
 
         return x.then(self._ops.leaky(x.value), (x, pull))
