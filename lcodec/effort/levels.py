@@ -42,10 +42,10 @@ LEVELS = {
     2: _Level(4, 1),
     3: _Level(3, 2),
     4: _Level(3, 3),
-    5: _Level(4, 1, 50),
-    6: _Level(4, 1, 100),
-    7: _Level(4, 1, 150),
-    8: _Level(4, 1, 300),
+    5: _Level(4, 1, 75),
+    6: _Level(4, 1, 150),
+    7: _Level(4, 1, 250),
+    8: _Level(4, 1, 375),
     9: _Level(4, 1, 600),
 }
 DEFAULT_EFFORT = 2
