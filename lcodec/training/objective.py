@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lcodec.networks.cells import cells, positions, whole
 from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
@@ -62,20 +63,6 @@ def _bits(deviation: Tensor, log_scale: Tensor) -> Tensor:
     return log_probability * (-1 / math.log(2))
 
 
-def _cells(x: Tensor) -> list[list[Tensor]]:
-    """(N, H, W, C) -> [position of the 2x2 cell][channel group], each (N, H/2, W/2, C/4)."""
-    batch, height, width, channels = x.shape
-    cells = x.reshape(batch, height // 2, 2, width // 2, 2, GROUPS, channels // GROUPS)
-    return [list(cells[:, :, row, :, column].unbind(3)) for row in (0, 1) for column in (0, 1)]
-
-
-def _positions(x: Tensor) -> list[Tensor]:
-    """(N, H, W, C) -> the four positions of the 2x2 cell, each (N, H/2, W/2, C)."""
-    batch, height, width, channels = x.shape
-    cells = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return [half for row in cells.unbind(2) for half in row.unbind(3)]
-
-
 def objective(
     params: Mapping[str, Tensor],
     pictures: Tensor,
@@ -113,13 +100,13 @@ def objective(
     steps = step_log.exp()
     scaled = latents * steps
     scale_offset = step_log + gain("gain.scale")
-    values, feature_cells = _cells(scaled), _positions(features)
+    values, feature_cells = cells(scaled), positions(features)
     gains, offsets = steps.chunk(GROUPS, dim=-1), scale_offset.chunk(GROUPS, dim=-1)
     decoded: list[list[Tensor]] = [[torch.zeros_like(cell) for cell in position] for position in values]
     bits = torch.zeros_like(quality)
-    for step, positions in enumerate(STEPS):
-        hidden = _positions(context(ops, step, _whole(decoded) / steps, features)) if step else None
-        for group, (row, column) in enumerate(positions):
+    for step, places in enumerate(STEPS):
+        hidden = positions(context(ops, step, whole(decoded) / steps, features)) if step else None
+        for group, (row, column) in enumerate(places):
             at = 2 * row + column
             predicted = correction(ops, group, feature_cells[at], base=True).float()
             if hidden is not None:
@@ -133,7 +120,7 @@ def objective(
             )
 
     inverse = (gain("gain.inverse") - deviation_log).exp()
-    decoded_picture = synthesis(ops, _whole(decoded) * inverse, gain("gain.synthesis").exp()).float()
+    decoded_picture = synthesis(ops, whole(decoded) * inverse, gain("gain.synthesis").exp()).float()
     decoded_pixels = (decoded_picture + 0.5) * 255
     mse = (decoded_pixels - target).square().mean(dim=(1, 2, 3))
     pixels = pictures.shape[1] * pictures.shape[2]
@@ -141,11 +128,3 @@ def objective(
     multiplier = lambda_of(quality)
     loss = ((bpp + multiplier * distortion(aim, decoded_pixels, target, mse)) * multiplier.rsqrt()).mean()
     return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())
-
-
-def _whole(cells: list[list[Tensor]]) -> Tensor:
-    """The inverse of `_cells`: (N, H, W, C)."""
-    positions = [torch.cat(groups, dim=-1) for groups in cells]
-    batch, height, width, channels = positions[0].shape
-    stacked = torch.stack(positions, dim=3).reshape(batch, height, width, 2, 2, channels)
-    return stacked.permute(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels)
