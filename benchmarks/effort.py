@@ -30,7 +30,7 @@ from lcodec.picture import Picture, read_picture
 from lcodec.zoo import DEFAULT
 
 RESULTS = Path(__file__).parent / "results" / "effort.csv"
-QUALITIES = (10, 35, 65, 90)
+QUALITIES = (15, 50, 85)
 COLUMNS = ("model", "photo", "effort", "quality", "bytes", "bpp", "psnr", "encode_s")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 

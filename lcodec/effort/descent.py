@@ -19,7 +19,7 @@ __all__ = ["Descent"]
 
 Floats = npt.NDArray[np.float32]
 #: Largest side of a tile, in latents.
-TILE = 64
+TILE = 32
 #: Side of the part of a picture that sensitivities are measured on, in latents.
 PROBE = 24
 

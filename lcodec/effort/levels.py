@@ -44,11 +44,11 @@ LEVELS = {
     2: _Level((0.15,)),
     3: _Level((0.15, 0.07)),
     4: _Level((0.15, 0.07, 0.03)),
-    5: _Level((0.15, 0.07), iterations=40),
-    6: _Level((0.15, 0.07), iterations=75),
-    7: _Level((0.15, 0.07), iterations=150),
-    8: _Level((0.15, 0.07), iterations=250),
-    9: _Level((0.15, 0.07), iterations=400),
+    5: _Level((0.15, 0.07), iterations=25),
+    6: _Level((0.15, 0.07), iterations=50),
+    7: _Level((0.15, 0.07), iterations=100),
+    8: _Level((0.15, 0.07), iterations=200),
+    9: _Level((0.15, 0.07), iterations=300),
 }
 DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
