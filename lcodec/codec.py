@@ -82,7 +82,8 @@ def encode(
         coded = spent.improve(coded, latents, hyper_latents, pixels, region, progress)
         return Part(coded.hyper, coded.latents), coded.check
 
-    with engine.spread(workers_to_encode(memory, rows, 1 if spent.uses_torch else engine.cores)) as spread:
+    cores = 1 if spent.uses_torch else engine.cores
+    with engine.spread(workers_to_encode(memory, rows, cores, spent.memory(rows[0][0]))) as spread:
         parts, checks = zip(*spread(code, chain.from_iterable(rows)), strict=True)
     region = side * LATENT_STRIDE if len(parts) > 1 else 0
     header = Header(

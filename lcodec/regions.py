@@ -65,13 +65,13 @@ def strips(rows: list[list[Region]], workers: int) -> list[list[Region]]:
     return [list(chain.from_iterable(rows[first : first + count])) for first in range(0, len(rows), count)]
 
 
-def workers_to_encode(memory: int, rows: list[list[Region]], cores: int) -> int:
-    """How many regions may be coded at a time.
+def workers_to_encode(memory: int, rows: list[list[Region]], cores: int, effort: int = 0) -> int:
+    """How many regions may be coded at a time, where `effort` bytes each are taken besides.
 
     Raises:
         LimitError: `memory`, in bytes, does not suffice for one.
     """
-    return _affordable(memory, rows, cores, lambda workers: _BASE + workers * _work(rows))
+    return _affordable(memory, rows, cores, lambda workers: _BASE + workers * (_work(rows) + effort))
 
 
 def workers_to_decode(memory: int, rows: list[list[Region]], cores: int) -> int:

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lcodec.effort.levels import HALO, TILE
 from lcodec.entropy.integer import ACTIVATION_BITS
 from lcodec.entropy.model import Levels
 from lcodec.entropy.tables import SCALES
@@ -44,8 +45,6 @@ SLOPE = 4 / 3
 RATE = 0.01
 #: Type of the networks' weights and features; symbols, rates and distortions are float32.
 PRECISION = torch.bfloat16
-#: Side of a tile, and of what is optimised around it and thrown away, in hyper-latents (64 pixels).
-TILE, HALO = 16, 1
 
 
 def _floats(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float64]]:
