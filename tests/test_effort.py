@@ -13,6 +13,7 @@ from lcodec.container import unpack
 from lcodec.effort import EFFORT_MAX, levels, refine
 from lcodec.effort.descent import Descent
 from lcodec.effort.rdoq import Rdoq
+from lcodec.engine import Engine
 from lcodec.entropy.coder import SymbolEncoder
 from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import gain_at
@@ -22,9 +23,12 @@ from lcodec.networks.hyperprior import STEPS
 from lcodec.networks.ops import NumpyOps
 from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.ops_torch import TorchOps
-from lcodec.networks.transforms import analysis, synthesis
+from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.picture import Picture
+from lcodec.regions import Region
+from lcodec.stages import Analyses, Synthesis
 from lcodec.tradeoff import MS_SSIM_WEIGHT, lambda_at
+from lcodec.zoo import Zoo
 from tests.pictures import picture
 from tests.test_codec import MODEL, ZOO
 
@@ -136,6 +140,34 @@ def objective(original: np.ndarray, data: bytes, quality: float) -> float:
     return float(
         8 * sum(len(part.hyper) + len(part.latents) for part in coded.parts) + lambda_at(quality / 100) * errors
     )
+
+
+@pytest.mark.parametrize("size", [(64, 96), (80, 144), (70, 130)])  # even and odd numbers of latents; padding
+def test_refinement_descends_on_the_cost(size: tuple[int, int]) -> None:
+    # A trained one: where symbols lie in the far tails, the coder's escapes are cheaper than Gaussians.
+    model = Zoo().load("mse")
+    pixels, quality = picture(*size), 6000
+    engine = Engine("cpu", "numpy", pixels.size)
+    region = Region(0, 0, *(-(-side // LATENT_STRIDE) for side in size))
+    networks, entropy = Analyses(engine, model, quality), engine.entropy(model)
+    latents = networks.latents(pixels, region)
+    hyper = networks.hyper_latents(latents)
+    coded, decoded = entropy.encode(latents, hyper, quality), np.empty_like(pixels)
+    Synthesis(engine, model, quality).pixels(coded.values, (0, 0), region, decoded)
+    at_level = entropy.levels(quality)
+    inverse, gain = (gain_at(model.decoder[f"gain.{name}"], quality) for name in ("inverse", "synthesis"))
+    refiner = refine.Refiner(model.arrays | model.decoder, at_level, inverse, gain)
+    symbols = (
+        torch.tensor((x * steps)[None], dtype=torch.float32)
+        for x, steps in ((latents, at_level.steps), (hyper, at_level.hyper_steps))
+    )
+    values, hyper_values = symbols
+    target = torch.tensor(pixels[None], dtype=torch.float32)
+    bits, both = (
+        float(refiner._loss(values, hyper_values, target, "mse", multiplier, torch.round)) for multiplier in (0, 1)
+    )
+    assert bits == pytest.approx(8 * (len(coded.hyper) + len(coded.latents)), rel=0.02, abs=64)
+    assert both - bits == pytest.approx(np.square(decoded.astype(float) - pixels).sum() / 3, rel=0.02)
 
 
 @pytest.mark.parametrize("effort", range(1, EFFORT_MAX + 1))
