@@ -25,7 +25,7 @@ from lcodec.errors import DamagedError, LimitError, ModelError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
 
-FOLDER = Path(__file__).parent / "golden" / "v1"
+GOLDEN = Path(__file__).parent / "golden"
 #: Of CPU time, for one mutant.
 SECONDS = 2
 #: What decoding takes at most: bytes, and bytes a pixel, sides rounded up to 64 (measured on the golden streams: 55).
@@ -137,8 +137,8 @@ def decode_measured(data: bytes, zoo: Zoo) -> tuple[Picture | None, str, int]:
 
 def fuzz(count: int, seed: int) -> Counter[str]:
     """Decode `count` mutants; a tally of what became of them. The assertion that fails names the mutant's number."""
-    rng, zoo, seen = random.Random(seed), Zoo([FOLDER]), Counter[str]()
-    streams = [path.read_bytes() for path in sorted(FOLDER.glob("*.lcdc"))]
+    rng, zoo, seen = random.Random(seed), Zoo([GOLDEN / "v1"]), Counter[str]()
+    streams = [path.read_bytes() for path in sorted(GOLDEN.glob("*/*.lcdc"))]
     valid: dict[bytes, tuple[Picture, int]] = {}
     tracemalloc.start()
     try:

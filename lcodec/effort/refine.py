@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float32]
 #: Standard deviation of the first of the coder's tables, in quantisation steps, and the octaves between two tables.
 SCALE_FIRST, SCALE_OCTAVES = 0.11, 0.073
 #: Temperatures of the annealing, first to last, slope of the probabilities, and the first step of Adam. Chosen by the
-#: cost of four crops as really coded, at qualities 10 and 65: steps of 0.02, lower first temperatures, and atanh for the
+#: cost of four crops as really coded, at qualities 10 and 65: steps of 0.02, lower first temperatures, and atanh as the
 #: logit won less; probabilities linear in the distance, and rounding with straight-through gradients, with or without
 #: noise for the rate, lost.
 TEMPERATURES = (0.5, 0.1)
