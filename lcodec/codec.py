@@ -1,6 +1,6 @@
 """The spine: picture -> file and file -> picture, a line a stage. `encode` and `decode` are mirror images.
 
-On a CPU both run on NumPy alone; torch is imported for a GPU, and for pictures large enough to pay for the import.
+On a CPU both run on NumPy alone; torch is imported for a GPU, and for the slow levels of effort.
 Large pictures are coded in regions (`lcodec.regions`), several at a time; memory stays within the caller's limit.
 """
 
@@ -75,16 +75,21 @@ def encode(
     networks = Analyses(engine, model, level)
     spent = Effort(effort, engine, model, entropy, level)
 
+    regions = list(chain.from_iterable(rows))
+
     def code(region: Region) -> tuple[Part, int]:
+        def tell(part: float) -> None:
+            progress((regions.index(region) + part) / len(regions))
+
         latents = networks.latents(pixels, region)
         hyper_latents = networks.hyper_latents(latents)
         coded = entropy.encode(latents, hyper_latents, level)
-        coded = spent.improve(coded, latents, hyper_latents, pixels, region, progress)
+        coded = spent.improve(coded, latents, hyper_latents, pixels, region, tell)
         return Part(coded.hyper, coded.latents), coded.check
 
     cores = 1 if spent.uses_torch else engine.cores
     with engine.spread(workers_to_encode(memory, rows, cores, spent.memory(rows[0][0]))) as spread:
-        parts, checks = zip(*spread(code, chain.from_iterable(rows)), strict=True)
+        parts, checks = zip(*spread(code, regions), strict=True)
     region = side * LATENT_STRIDE if len(parts) > 1 else 0
     header = Header(
         width, height, picture.grey, level, model.entropy_id, model.synthesis_id, _joint(checks), {}, region=region
