@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from lcodec.regions import Region
 from lcodec.stages import Synthesis, colour, pad
 from lcodec.tradeoff import MS_SSIM_WEIGHT, lambda_at
 from lcodec.zoo import Model
+
+if TYPE_CHECKING:
+    from lcodec.effort.refine import Refiner
 
 __all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Effort"]
 
@@ -89,7 +93,27 @@ class Effort:
         self._engine, self._model, self._entropy, self._quality = engine, model, entropy, quality
         self._aim = model.aim
         self._multiplier = lambda_at(quality / QUALITY_STEPS)
-        self._inverse, self._gain = (gain_at(model.decoder[f"gain.{of}"], quality) for of in ("inverse", "synthesis"))
+
+    # What follows is made when a region first needs it, once for the picture: never at effort 0.
+
+    @cached_property
+    def _gains(self) -> tuple[Floats, Floats]:
+        """Standard deviations in a quantisation step, (320,), and factors of the synthesis's fine features, (128,)."""
+        tables = self._model.decoder
+        return gain_at(tables["gain.inverse"], self._quality), gain_at(tables["gain.synthesis"], self._quality)
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        """The decoder's network, for what codes really cost."""
+        return Synthesis(self._engine, self._model, self._quality)
+
+    @cached_property
+    def _refiner(self) -> Refiner:
+        """The networks in torch."""
+        from lcodec.effort.refine import Refiner
+
+        levels, model = self._entropy.levels(self._quality), self._model
+        return Refiner(model.arrays | model.decoder, levels, *self._gains, self._engine.device)
 
     def memory(self, region: Region) -> int:
         """Bytes that improving a region of this size takes, besides what coding it takes."""
@@ -137,7 +161,9 @@ class Effort:
             return plain
         tried = [plain]
         if level.iterations:
-            latents, hyper_latents = self._refined(latents, hyper_latents, window, level, progress)
+            latents, hyper_latents = self._refiner.refine(
+                latents, hyper_latents, colour(window), self._aim, self._multiplier, level.iterations, progress
+            )
             tried.append(self._entropy.encode(latents, hyper_latents, self._quality))
         tried.append(self._chosen(tried[-1], latents, hyper_latents, window, level))
         return min(tried, key=lambda coded: self._cost(coded, window))
@@ -152,7 +178,7 @@ class Effort:
             weights = np.full(steps.shape[2], STEP_BITS * CAUTION, np.float32)
             return self._entropy.encode(latents, hyper_latents, self._quality, Rdoq(steps, decoded, weights))
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
-        descent = Descent(self._model.decoder, self._inverse, self._gain, padded, steps)
+        descent = Descent(self._model.decoder, *self._gains, padded, steps)
         weights = descent.sensitivity * np.float32(self._multiplier / 3 * CAUTION)
         choose, coded = Rdoq(steps, decoded, weights, level.together), start
         for rate in level.moves:
@@ -160,29 +186,11 @@ class Effort:
             coded = self._entropy.encode(latents, hyper_latents, self._quality, choose)
         return coded
 
-    def _refined(
-        self,
-        latents: Floats,
-        hyper_latents: Floats,
-        window: npt.NDArray[np.uint8],
-        level: _Level,
-        progress: Callable[[float], None],
-    ) -> tuple[Floats, Floats]:
-        """Refine latents and hyper-latents, in torch."""
-        from lcodec.effort.refine import Refiner
-
-        levels, model = self._entropy.levels(self._quality), self._model
-        refiner = Refiner(model.arrays | model.decoder, levels, self._inverse, self._gain, self._engine.device)
-        return refiner.refine(
-            latents, hyper_latents, colour(window), self._aim, self._multiplier, level.iterations, progress
-        )
-
     def _cost(self, coded: Coded, window: npt.NDArray[np.uint8]) -> float:
         """Bits + lambda x distortion, as really decoded."""
         decoded = np.empty_like(window)
         rows, columns = coded.values.shape[:2]
-        synthesis = Synthesis(self._engine, self._model, self._quality)
-        synthesis.pixels(coded.values, (0, 0), Region(0, 0, rows, columns), decoded)
+        self._synthesis.pixels(coded.values, (0, 0), Region(0, 0, rows, columns), decoded)
         bits, pixels = 8 * (len(coded.hyper) + len(coded.latents)), window.shape[0] * window.shape[1]
         if self._aim == "ms-ssim":
             return float(bits + self._multiplier * pixels * MS_SSIM_WEIGHT * (1 - ms_ssim(window, decoded)))
