@@ -6,6 +6,8 @@ import signal
 # Before NumPy is imported: on the small arrays of the tests, threads that wait for each other cost more than they do.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Training takes all cores whatever these say; where other work takes them too, threads that spin would wait for long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A shell's background jobs ignore Ctrl-C, and so would the processes that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -21,6 +21,7 @@ from lcodec.codec import decode, encode
 from lcodec.container import read_header
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
+from lcodec.tradeoff.bits import SCALE_MIN, bin_bits
 from lcodec.tradeoff.distortion import ms_ssim
 from lcodec.training.data import Photos, load_photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
@@ -136,6 +137,30 @@ def test_ms_ssim_is_that_of_the_metrics(size: tuple[int, int]) -> None:
     got = ms_ssim(*(torch.from_numpy(np.stack([image, first])).float() for image in (first, second)))
     assert float(got[0]) == pytest.approx(metrics.ms_ssim(first, second), abs=1e-4)
     assert float(got[1]) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.12, 0.3, 1.0, 40.0, 1000.0])
+def test_bits_are_those_of_the_bin_with_their_gradients(scale: float) -> None:
+    deviation = torch.linspace(-3.7, 4.9, 40, dtype=torch.float64) * max(scale, 1)
+    edges = torch.stack((deviation - 0.5, deviation + 0.5)).abs() / max(scale, SCALE_MIN)
+    tails = torch.special.log_ndtr(-edges).exp()
+    probability = torch.where(deviation.abs() < 0.5, 1 - tails.sum(0), (tails[0] - tails[1]).abs())
+    log_scale = torch.full_like(deviation, scale).log()
+    sure = probability > 1e-30
+    bits = bin_bits(deviation.float(), log_scale.float())
+    assert torch.allclose(bits[sure].double(), -probability[sure].log2(), rtol=1e-4, atol=1e-3)
+    assert bits.isfinite().all()
+    arguments = [deviation[sure].requires_grad_(), log_scale[sure].requires_grad_()]
+    assert torch.autograd.gradcheck(bin_bits, arguments, eps=1e-7, atol=1e-5)
+
+
+def test_bits_grow_with_a_gradient_far_beyond_what_float32_holds() -> None:
+    deviation = torch.tensor([1.0, 3.0, 10.0, 100.0, 1000.0], requires_grad=True)
+    bits = bin_bits(deviation, torch.tensor(-9.0))
+    bits.sum().backward()
+    assert torch.allclose(bits, ((deviation - 0.5) / SCALE_MIN) ** 2 / 2 / np.log(2), rtol=0.3, atol=6)
+    assert deviation.grad is not None
+    assert (deviation.grad.diff() > 0).all()
 
 
 def test_ms_ssim_can_be_trained_for(photos: Photos) -> None:

@@ -29,13 +29,14 @@ from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, cor
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 from lcodec.tradeoff import Aim
+from lcodec.tradeoff.bits import SCALE_MIN, bin_bits
 from lcodec.tradeoff.distortion import distortion
 
 __all__ = ["Refiner"]
 
 Floats = npt.NDArray[np.float32]
-#: Standard deviation of the first of the coder's tables, in quantisation steps, and the octaves between two tables.
-SCALE_FIRST, SCALE_OCTAVES = 0.11, 0.073
+#: Octaves of the standard deviation from one of the coder's tables to the next.
+SCALE_OCTAVES = 0.073
 #: Temperatures of the annealing, first to last, slope of the probabilities, and the first step of Adam. Chosen by the
 #: cost of four crops as really coded, at qualities 10 and 65: steps of 0.02, lower first temperatures, and atanh as the
 #: logit won less; probabilities linear in the distance, and rounding with straight-through gradients, with or without
@@ -59,16 +60,8 @@ def _floats(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.
 
 
 def _bits(symbols: Tensor, index: Tensor) -> Tensor:
-    """Bits of unit bins around `symbols` with the Gaussians of (fractional) table indexes; elementwise.
-
-    In the log domain, so that even the far tails have a gradient.
-    """
-    inverse = torch.exp(index.clamp(0, SCALES - 1) * (-SCALE_OCTAVES * math.log(2)) - math.log(SCALE_FIRST))
-    distance = symbols.abs()
-    upper = torch.special.log_ndtr((0.5 - distance) * inverse)
-    lower = torch.special.log_ndtr((-0.5 - distance) * inverse)
-    log_probability: Tensor = upper + torch.log1p(-torch.exp((lower - upper).clamp(max=-1e-6)))
-    return log_probability * (-1 / math.log(2))
+    """Bits of `symbols` with the Gaussians of (fractional) table indexes, elementwise."""
+    return bin_bits(symbols, index.clamp(0, SCALES - 1) * (SCALE_OCTAVES * math.log(2)) + math.log(SCALE_MIN))
 
 
 def _anneal(x: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

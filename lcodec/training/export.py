@@ -23,7 +23,7 @@ from torch import Tensor
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
 from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
-from lcodec.training.objective import SCALE_MIN
+from lcodec.tradeoff.bits import SCALE_MIN
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, as_model
 

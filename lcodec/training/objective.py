@@ -20,13 +20,11 @@ from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
 from lcodec.tradeoff import LAMBDA_RANGE, Aim
+from lcodec.tradeoff.bits import bin_bits
 from lcodec.tradeoff.distortion import distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
 
-__all__ = ["SCALE_MIN", "Objective", "lambda_of", "objective"]
-
-#: Smallest standard deviation of a symbol, in quantisation steps: that of the coder's first table.
-SCALE_MIN = 0.11
+__all__ = ["Objective", "lambda_of", "objective"]
 
 
 class Objective(NamedTuple):
@@ -48,19 +46,6 @@ def lambda_of(quality: Tensor) -> Tensor:
 def _round(x: Tensor) -> Tensor:
     """Round to the nearest integer, with the gradient of the identity."""
     return x + (x.round() - x).detach()
-
-
-def _bits(deviation: Tensor, log_scale: Tensor) -> Tensor:
-    """Bits of unit bins at `deviation` from the mean of a Gaussian of scale exp(log_scale); elementwise.
-
-    Computed in the log domain, so that even the far tails have a gradient.
-    """
-    inverse = torch.exp(-torch.clamp(log_scale, min=math.log(SCALE_MIN)))
-    distance = deviation.abs()
-    upper = torch.special.log_ndtr((0.5 - distance) * inverse)
-    lower = torch.special.log_ndtr((-0.5 - distance) * inverse)
-    log_probability: Tensor = upper + torch.log1p(-torch.exp(torch.clamp(lower - upper, max=-1e-6)))
-    return log_probability * (-1 / math.log(2))
 
 
 def objective(
@@ -93,7 +78,7 @@ def objective(
     hyper_gain = gain("gain.hyper").exp()
     hyper = hyper_analysis(ops, latents).float() * hyper_gain
     hyper_rounded = _round(hyper)
-    hyper_bits = _bits(deviations(hyper, 0.0, hyper_rounded), gain("prior.scale")).sum(dim=(1, 2, 3))
+    hyper_bits = bin_bits(deviations(hyper, 0.0, hyper_rounded), gain("prior.scale")).sum(dim=(1, 2, 3))
 
     features = hyper_synthesis(ops, hyper_rounded / hyper_gain)
     step_log = gain("gain.latents") + deviation_log  # log of quantisation steps per standard deviation
@@ -115,7 +100,7 @@ def objective(
             mean = mean * gains[group]
             rounded = _round(values[at][group] - mean) + mean
             decoded[at][group] = rounded
-            bits = bits + _bits(deviations(values[at][group], mean, rounded), log_scale + offsets[group]).sum(
+            bits = bits + bin_bits(deviations(values[at][group], mean, rounded), log_scale + offsets[group]).sum(
                 dim=(1, 2, 3)
             )
 
