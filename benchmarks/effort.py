@@ -1,7 +1,8 @@
 """`python -m benchmarks.effort --photos DIR`: what each level of effort buys, and what it takes.
 
-BD-rates by PSNR are those of each photo over effort 0, averaged; seconds are those of `encode` in a warm process. Real
-bytes, decoded by the normal decoder. A run that was cut off goes on where it was.
+BD-rates by PSNR are those of each photo over effort 0, averaged: over the photos that an effort was measured on, and
+over those that every effort was. Seconds are those of `encode` in a warm process. Real bytes, decoded by the normal
+decoder. A run that was cut off goes on where it was.
 """
 
 from __future__ import annotations
@@ -88,15 +89,17 @@ def show(rows: dict[Key, dict[str, str]], label: str) -> None:
         if model == label:
             curves[effort, photo].append((float(row["bpp"]), float(row["psnr"])))
             seconds[effort].append(float(row["encode_s"]))
-    table = Table("effort", "photos", "seconds", "BD-rate, %", title=label)
-    for effort in sorted(seconds):
-        deltas = [
-            bd_rate(*zip(*points, strict=True), *zip(*curves[0, photo], strict=True)).percent  # type: ignore[misc]
-            for (level, photo), points in curves.items()
-            if level == effort and len(points) == len(curves[0, photo]) > 1
-        ]
-        delta = f"{mean(deltas):+.2f}" if deltas else "-"
-        table.add_row(str(effort), str(len(deltas)), f"{mean(seconds[effort]):.2f}", delta)
+    deltas: dict[int, dict[str, float]] = defaultdict(dict)
+    for (effort, photo), points in curves.items():
+        if len(points) == len(curves[0, photo]) > 1:
+            plain = zip(*curves[0, photo], strict=True)
+            deltas[effort][photo] = bd_rate(*zip(*points, strict=True), *plain).percent  # type: ignore[misc]
+    shared = set.intersection(*(set(by_photo) for by_photo in deltas.values()))
+    table = Table("effort", "photos", "seconds", "BD-rate, %", f"on {len(shared)} photos", title=label)
+    for effort, by_photo in sorted(deltas.items()):
+        on_shared = f"{mean(by_photo[photo] for photo in shared):+.2f}" if shared else "-"
+        figures = f"{mean(seconds[effort]):.2f}", f"{mean(by_photo.values()):+.2f}", on_shared
+        table.add_row(str(effort), str(len(by_photo)), *figures)
     Console().print(table)
 
 
@@ -107,14 +110,15 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
     parser.add_argument("--efforts", type=int, nargs="+", default=range(EFFORT_MAX + 1), metavar="N")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th photo")
     parser.add_argument("--jobs", type=int, default=1, help="processes; seconds then are those of busy cores")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to add to")
     arguments = parser.parse_args()
     label, done = label_of(arguments.model), read_rows(arguments.out)
-    efforts = sorted({0, *arguments.efforts})
+    efforts, photos = sorted({0, *arguments.efforts}), photos_of(arguments.photos)[:: arguments.every]
     tasks = [
         (arguments.model, photo, effort, quality)
-        for effort, photo, quality in product(efforts, photos_of(arguments.photos), arguments.qualities)
+        for effort, photo, quality in product(efforts, photos, arguments.qualities)
         if (label, photo.name, effort, quality) not in done
     ]
     one_thread_each(arguments.jobs)

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.report import MEAN, RESULTS, Row, comparisons, curve, describe
+from benchmarks.report import MEAN, Row, comparisons, curve, describe, results_of
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    parser.add_argument("--out", type=Path, help="CSV file to write; by default the model's in benchmarks/results")
     arguments = parser.parse_args()
     folder = arguments.photos or os.environ.get("LCODEC_KODAK")
     if not folder:
@@ -164,7 +164,7 @@ def main() -> None:
         print(f"{len(photos)} photos, not the {KODAK_PHOTOS} of Kodak: not comparable with the rivals' curves")
     rows = measure_all(photos, sorted(set(arguments.qualities)), arguments.model, max(1, arguments.jobs))
     rows += means(rows)
-    write_rows(arguments.out, rows)
+    write_rows(arguments.out or results_of(Path(arguments.model).stem), rows)
     show(rows)
 
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.report`: put the committed Kodak results into the README and the model's card, and draw them.
+"""`python -m benchmarks.report`: put the committed Kodak results into the README and the models' cards, and draw them.
 
-They go between the texts' markers.
+They go between the texts' markers: all shipped models' into the README, each one's into its card.
 
 No figure of that table is written by hand, and the picture's curves are drawn from the same results: a test fails while
 one of them differs from the results.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,7 @@ from benchmarks.figure import FIGURE, write_figure
 from lcodec.compare import BdRate, Curve, Metric, rival
 
 ROOT = Path(__file__).parents[1]
-#: Texts with the markers: the README, and the model's card.
-TEXTS = (ROOT / "README.md", ROOT / "models" / "mse.md")
-RESULTS = ROOT / "benchmarks" / "results" / "kodak-mse.csv"
+MODELS = ROOT / "models"
 BEGIN, END = "<!-- kodak:begin -->", "<!-- kodak:end -->"
 MEAN = "mean"  # stands in the place of a photo's name in the rows of means
 
@@ -55,17 +54,39 @@ class Row:
     decode_s: float  #: file -> picture in memory
 
 
+def shipped() -> dict[str, str]:
+    """Name of each shipped model, and how results name it: its name and ids."""
+    entries = json.loads((MODELS / "index.json").read_text(encoding="utf-8"))["models"]
+    return {entry["name"]: f"{entry['name']} {entry['entropy_id']}-{entry['synthesis_id']}" for entry in entries}
+
+
+def results_of(model: str, benchmark: str = "kodak") -> Path:
+    """File of a model's results."""
+    return ROOT / "benchmarks" / "results" / f"{benchmark}-{model}.csv"
+
+
+def texts() -> dict[Path, list[str]]:
+    """Texts with the markers, and the models whose results each shows."""
+    cards = {MODELS / f"{model}.md": [model] for model in shipped()}
+    return {ROOT / "README.md": list(shipped()), **cards}
+
+
 def read_rows(path: Path) -> list[Row]:
     """Read the rows of a results file."""
     with path.open(newline="", encoding="utf-8") as file:
         return [Row(model, photo, *map(float, numbers)) for model, photo, *numbers in list(csv.reader(file))[1:]]
 
 
+def name_of(rows: list[Row]) -> str:
+    """Name of the model that made the results."""
+    return rows[0].model.partition(" ")[0]
+
+
 def curve(rows: list[Row]) -> Curve:
     """Make the rate-distortion curve of the rows of means."""
     means = [row for row in rows if row.photo == MEAN]
     return Curve(
-        "lcodec",
+        f"lcodec {name_of(rows)}",
         bpp=tuple(row.bpp for row in means),
         psnr=tuple(row.psnr for row in means),
         ms_ssim=tuple(row.ms_ssim for row in means),
@@ -79,27 +100,30 @@ def comparisons(tested: Curve) -> Iterator[tuple[Curve, BdRate | None, BdRate | 
         yield anchor, _delta(tested, anchor, "psnr"), _delta(tested, anchor, "ms_ssim")
 
 
-def table(rows: list[Row]) -> str:
-    """Format the results as Markdown: the means for each quality, then the delta rates."""
-    photos = len({row.photo for row in rows} - {MEAN})
+def table(*results: list[Row]) -> str:
+    """Format the results of one or several models as Markdown: the means for each quality, then the delta rates."""
+    photos = len({row.photo for rows in results for row in rows} - {MEAN})
+    names = [f"{name_of(rows)}: " if len(results) > 1 else "" for rows in results]
+    means = [{row.quality: row for row in rows if row.photo == MEAN} for rows in results]
     lines = [
         f"Means over {photos} photos, whole files:",
         "",
-        "| quality | bits/pixel | PSNR, dB | MS-SSIM |",
-        "|---:|---:|---:|---:|",
+        "| quality |" + "".join(f" {name}bits/pixel | PSNR, dB | MS-SSIM |" for name in names),
+        "|---:|" + "---:|---:|---:|" * len(names),
     ]
-    for row in rows:
-        if row.photo == MEAN:
-            lines.append(f"| {row.quality:g} | {row.bpp:.3f} | {row.psnr:.2f} | {row.ms_ssim:.4f} |")
+    for quality in sorted(set().union(*means)):
+        rows = [by_quality[quality] for by_quality in means]
+        lines.append(f"| {quality:g} |" + "".join(f" {r.bpp:.3f} | {r.psnr:.2f} | {r.ms_ssim:.4f} |" for r in rows))
     lines += [
         "",
         "Bits that lcodec needs for the same quality (BD-rate; negative: fewer), and the range of qualities in dB:",
         "",
-        "| against | by PSNR | by MS-SSIM |",
-        "|---|---:|---:|",
+        "| against |" + "".join(f" {name}by PSNR | by MS-SSIM |" for name in names),
+        "|---|" + "---:|---:|" * len(names),
     ]
-    for anchor, psnr, ms_ssim in comparisons(curve(rows)):
-        lines.append(f"| {anchor.title} | {describe(psnr)} | {describe(ms_ssim)} |")
+    for compared in zip(*(comparisons(curve(rows)) for rows in results), strict=True):
+        cells = "".join(f" {describe(psnr)} | {describe(ms_ssim)} |" for _, psnr, ms_ssim in compared)
+        lines.append(f"| {compared[0][0].title} |{cells}")
     return "\n".join(lines)
 
 
@@ -130,18 +154,15 @@ def _delta(tested: Curve, anchor: Curve, metric: Metric) -> BdRate | None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file that benchmarks.kodak wrote")
-    parser.add_argument("--text", type=Path, nargs="+", default=TEXTS, help="with the markers")
-    parser.add_argument("--figure", type=Path, default=FIGURE, help="SVG to draw")
-    arguments = parser.parse_args()
-    rows = read_rows(arguments.results)
-    for path in arguments.text:
+    parser.parse_args()
+    results = {model: read_rows(results_of(model)) for model in shipped()}
+    for path, models in texts().items():
         old = path.read_text(encoding="utf-8")
-        new = splice(old, table(rows))
+        new = splice(old, table(*(results[model] for model in models)))
         path.write_text(new, encoding="utf-8")
         print(f"{path.name}: {'already up to date' if new == old else 'updated'}")
-    write_figure(curve(rows), arguments.figure)
-    print(f"{arguments.figure.name}: drawn")
+    write_figure([curve(rows) for rows in results.values()], FIGURE)
+    print(f"{FIGURE.name}: drawn")
 
 
 if __name__ == "__main__":

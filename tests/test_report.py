@@ -10,14 +10,20 @@ from PIL import Image
 
 from benchmarks.figure import DRAWN, FIGURE, write_figure
 from benchmarks.page import PICTURE as PAGE
-from benchmarks.page import label
-from benchmarks.report import BEGIN, END, RESULTS, TEXTS, Row, curve, read_rows, splice, table
+from benchmarks.report import BEGIN, END, Row, curve, read_rows, results_of, shipped, splice, table, texts
+from lcodec.compare import Curve
+from lcodec.zoo import DEFAULT
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", texts(), ids=lambda path: path.name)
 def test_texts_show_the_committed_results(path: Path):
     text = path.read_text(encoding="utf-8")
-    assert splice(text, table(read_rows(RESULTS))) == text, "run `python -m benchmarks.report`"
+    shown = table(*(read_rows(results_of(model)) for model in texts()[path]))
+    assert splice(text, shown) == text, "run `python -m benchmarks.report`"
+
+
+def curves() -> list[Curve]:
+    return [curve(read_rows(results_of(model))) for model in shipped()]
 
 
 def drawn(svg: Path) -> dict[str, np.ndarray]:
@@ -28,10 +34,10 @@ def drawn(svg: Path) -> dict[str, np.ndarray]:
 
 def test_the_picture_shows_the_committed_results(tmp_path: Path):
     pytest.importorskip("matplotlib")
-    write_figure(curve(read_rows(RESULTS)), tmp_path / "new.svg")
+    write_figure(curves(), tmp_path / "new.svg")
     committed, new = drawn(FIGURE), drawn(tmp_path / "new.svg")
-    assert len(new) == 2 * (1 + len(DRAWN))
-    assert len(new["psnr-lcodec"]) == 8
+    assert len(new) == 2 * (len(shipped()) + len(DRAWN))
+    assert all(len(new[f"psnr-lcodec {model}"]) == 8 for model in shipped())
     assert committed.keys() == new.keys()
     for name, line in new.items():
         same = line.shape == committed[name].shape and np.allclose(line, committed[name], atol=0.01)
@@ -40,23 +46,25 @@ def test_the_picture_shows_the_committed_results(tmp_path: Path):
 
 def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Path):
     pytest.importorskip("matplotlib")
-    rows = read_rows(RESULTS)
+    rows = read_rows(results_of("mse"))
     for name in ("one.svg", "two.svg"):
-        write_figure(curve(rows), tmp_path / name)
+        write_figure([curve(rows)], tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     better = [replace(row, psnr=row.psnr + 0.1) for row in rows]
-    write_figure(curve(better), tmp_path / "better.svg")
-    old, new = (drawn(tmp_path / name)["psnr-lcodec"] for name in ("one.svg", "better.svg"))
+    write_figure([curve(better)], tmp_path / "better.svg")
+    old, new = (drawn(tmp_path / name)["psnr-lcodec mse"] for name in ("one.svg", "better.svg"))
     assert np.abs(new - old).max() > 0.1
 
 
-def test_results_are_those_of_the_shipped_model():
-    assert {row.model for row in read_rows(RESULTS)} == {label()}, "run `python -m benchmarks.kodak`"
+@pytest.mark.parametrize("model", shipped())
+def test_results_are_those_of_the_shipped_models(model: str):
+    labels = {row.model for row in read_rows(results_of(model))}
+    assert labels == {shipped()[model]}, f"run `python -m benchmarks.kodak --model {model}`"
 
 
 def test_the_picture_of_the_page_shows_the_shipped_model():
     with Image.open(PAGE) as image:
-        assert image.info["comment"].decode() == label(), "run `python -m benchmarks.page`"
+        assert image.info["comment"].decode() == shipped()[DEFAULT], "run `python -m benchmarks.page`"
 
 
 ROWS = [
@@ -71,6 +79,14 @@ def test_the_table_has_every_quality_and_rival():
     assert "| 50 | 0.600 | 33.00 | 0.9750 |" in text
     assert "| VTM (VVC reference) | +" in text
     assert curve(ROWS).psnr == (28, 33, 38)
+
+
+def test_several_models_stand_side_by_side():
+    other = [replace(row, model="other", bpp=row.bpp / 2) for row in ROWS]
+    text = table(ROWS, other)
+    assert "| quality | m: bits/pixel | PSNR, dB | MS-SSIM | other: bits/pixel | PSNR, dB | MS-SSIM |" in text
+    assert "| 50 | 0.600 | 33.00 | 0.9750 | 0.300 | 33.00 | 0.9750 |" in text
+    assert "| against | m: by PSNR | by MS-SSIM | other: by PSNR | by MS-SSIM |" in text
 
 
 def test_a_rival_without_a_common_range_is_said_to_have_none():

@@ -29,6 +29,7 @@ from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
 from lcodec.training.parameters import Parameters, Widths, at_quality, effective, start, unfold
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
+from lcodec.training.session import begin
 from lcodec.training.state import Progress, State, load_state
 from lcodec.zoo import Zoo, as_model
 from tests.pictures import picture
@@ -112,7 +113,7 @@ def test_photos_beyond_memory_are_decoded_when_drawn(photos: Photos, folder: Pat
 
 def test_loss_falls(photos: Photos, tmp_path: Path) -> None:
     lines: list[dict[str, Any]] = []
-    begin = initial(photos)
+    state = initial(photos)
     batch = torch.from_numpy(crops(photos, 4, 64, 9))
     quality = torch.tensor([0.1, 0.4, 0.6, 0.9])
 
@@ -120,8 +121,8 @@ def test_loss_falls(photos: Photos, tmp_path: Path) -> None:
         with torch.no_grad():
             return float(objective(params, batch, quality, None).loss)
 
-    before = loss(begin.ema)
-    train(settings(tmp_path, 80), photos, photos, begin, lines.append)
+    before = loss(state.ema)
+    train(settings(tmp_path, 80), photos, photos, state, lines.append)
     state = load_state(tmp_path / STATE_FILE)
     assert loss(state.ema) < 0.9 * before
     assert lines[-1]["share"] == 1
@@ -195,6 +196,17 @@ def test_resumes_bit_for_bit(photos: Photos, tmp_path: Path) -> None:
         one, other = getattr(first, part), getattr(second, part)
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_begins_from_a_state_of_any_name(photos: Photos, tmp_path: Path) -> None:
+    train(settings(tmp_path, 2), photos, None, initial(photos), ignore)
+    kept = (tmp_path / STATE_FILE).rename(tmp_path / "kept.safetensors")
+    begun = begin(photos, 0, str(kept))
+    assert begun.progress.history == ["kept.safetensors"]
+    assert all(torch.equal(value, begun.params[name]) for name, value in load_state(kept).ema.items())
+    kept.write_bytes(b"no state, and no model")
+    with pytest.raises(LcodecError, match="not an lcodec model"):
+        begin(photos, 0, str(kept))
 
 
 def test_a_loss_that_is_not_finite_loses_nothing(photos: Photos, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 
 from lcodec import __version__
 from lcodec.training.data import Photos
@@ -16,7 +15,7 @@ from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings
 from lcodec.training.parameters import Parameters, start
 from lcodec.training.rounding import rounding_loss
-from lcodec.training.state import Progress, State, load_state
+from lcodec.training.state import Progress, State, is_state, load_state
 from lcodec.zoo import Entry, Zoo
 
 __all__ = ["begin", "finish"]
@@ -43,12 +42,8 @@ def begin(photos: Photos, seed: int, init: str | None) -> State:
 
 def _given(init: str) -> Parameters:
     path = Path(init)
-    if path.name == STATE_FILE and path.exists():
+    if path.suffix == ".safetensors" and is_state(path):
         return load_state(path).ema
-    if path.suffix == ".safetensors" and path.exists():
-        arrays = load_file(path)
-        if "gain.latents" in arrays:  # bare parameters
-            return {name: value.float() for name, value in arrays.items()}
     return parameters_of(Zoo().load(init).arrays)
 
 

@@ -10,13 +10,13 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from lcodec.training.parameters import Parameters
 
-__all__ = ["Progress", "State", "load_state", "save_state"]
+__all__ = ["Progress", "State", "is_state", "load_state", "save_state"]
 
 
 @dataclass
@@ -55,6 +55,15 @@ def save_state(path: Path, state: State) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_state(path: Path) -> bool:
+    """Whether a file is what `save_state` wrote, whatever its name."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            return "progress" in (handle.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
 
 
 def load_state(path: Path) -> State:
