@@ -1,8 +1,8 @@
 """`python -m benchmarks.pair --photos DIR`: at the same size, whether each model of the pair wins by its own metric.
 
-That is the pair of the talk's slide. Both models code each photo at about .13 and .19 bits per pixel, by the search for a
-target (never over it, and within 2 % where a quality allows that), and where a photo's lowest quality takes more, at
-the lowest rate that both reach. At effort 0.
+That is the pair of the talk's slide. Both models code each photo at about .13 and .19 bits per pixel, by the search
+for a target (never over it, and within 2 % where a quality allows that), and where a photo's lowest quality takes more,
+at the lowest rate that both reach. At effort 0.
 """
 
 from __future__ import annotations

@@ -156,16 +156,18 @@ def test_refinement_descends_on_the_cost(size: tuple[int, int]) -> None:
     Synthesis(engine, model, quality).pixels(coded.values, (0, 0), region, decoded)
     at_level = entropy.levels(quality)
     inverse, gain = (gain_at(model.decoder[f"gain.{name}"], quality) for name in ("inverse", "synthesis"))
-    refiner = refine.Refiner(model.arrays | model.decoder, at_level, inverse, gain)
     symbols = (
         torch.tensor((x * steps)[None], dtype=torch.float32)
         for x, steps in ((latents, at_level.steps), (hyper, at_level.hyper_steps))
     )
     values, hyper_values = symbols
     target = torch.tensor(pixels[None], dtype=torch.float32)
-    bits, both = (
-        float(refiner._loss(values, hyper_values, target, "mse", multiplier, torch.round)) for multiplier in (0, 1)
-    )
+
+    def cost(multiplier: float) -> float:
+        refiner = refine.Refiner(model.arrays | model.decoder, at_level, inverse, gain, "mse", multiplier)
+        return float(refiner._loss(values, hyper_values, target, torch.round))
+
+    bits, both = cost(0), cost(1)
     assert bits == pytest.approx(8 * (len(coded.hyper) + len(coded.latents)), rel=0.02, abs=64)
     assert both - bits == pytest.approx(np.square(decoded.astype(float) - pixels).sum() / 3, rel=0.02)
 

@@ -59,7 +59,7 @@ LEVELS = {
     6: _Level((0.15, 0.07), iterations=50),
     7: _Level((0.15, 0.07), iterations=100),
     8: _Level((0.15, 0.07), iterations=200),
-    9: _Level((0.15, 0.07), iterations=300),
+    9: _Level((0.15, 0.07), iterations=400),
 }
 DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
@@ -113,7 +113,8 @@ class Effort:
         from lcodec.effort.refine import Refiner
 
         levels, model = self._entropy.levels(self._quality), self._model
-        return Refiner(model.arrays | model.decoder, levels, *self._gains, self._engine.device)
+        arrays, goal = model.arrays | model.decoder, (self._aim, self._multiplier)
+        return Refiner(arrays, levels, *self._gains, *goal, self._engine.device)
 
     def memory(self, region: Region) -> int:
         """Bytes that improving a region of this size takes, besides what coding it takes."""
@@ -162,7 +163,7 @@ class Effort:
         tried = [plain]
         if level.iterations:
             latents, hyper_latents = self._refiner.refine(
-                latents, hyper_latents, colour(window), self._aim, self._multiplier, level.iterations, progress
+                latents, hyper_latents, colour(window), level.iterations, progress
             )
             tried.append(self._entropy.encode(latents, hyper_latents, self._quality))
         tried.append(self._chosen(tried[-1], latents, hyper_latents, window, level))

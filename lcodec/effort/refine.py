@@ -76,18 +76,28 @@ class Refiner:
     """A model at one quality, ready to refine regions of a picture."""
 
     def __init__(
-        self, arrays: Mapping[str, npt.NDArray[Any]], levels: Levels, inverse: Floats, gain: Floats, device: Any = None
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        levels: Levels,
+        inverse: Floats,
+        gain: Floats,
+        aim: Aim,
+        multiplier: float,
+        device: Any = None,
     ) -> None:
-        """Take a model.
+        """Take a model and what it is to be refined for.
 
         Args:
             arrays: fixed-point layers of the entropy model, and the synthesis in float32.
             levels: the entropy model's integers.
             inverse: (320,) standard deviations in a quantisation step.
             gain: (128,) factors of the synthesis's fine features.
+            aim: which distortion to refine for; a tile too small for MS-SSIM is left as it is.
+            multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
             device: torch's.
         """
         self._device = device or torch.device("cpu")
+        self._aim, self._multiplier = aim, multiplier
         layers = {**_floats(arrays), **{name: value for name, value in arrays.items() if name.startswith("synthesis.")}}
         self._ops = TorchOps({name: self._place(value).to(PRECISION) for name, value in layers.items()})
         self._steps, self._hyper_steps = self._place(levels.steps), self._place(levels.hyper_steps)
@@ -103,8 +113,6 @@ class Refiner:
         latents: Floats,
         hyper_latents: Floats,
         pixels: npt.NDArray[np.uint8],
-        aim: Aim,
-        multiplier: float,
         iterations: int,
         progress: Callable[[float], None],
     ) -> tuple[Floats, Floats]:
@@ -114,8 +122,6 @@ class Refiner:
             latents: (h, w, 320), in units of standard deviation.
             hyper_latents: (ceil(h/4), ceil(w/4), 96).
             pixels: (H, W, 3), without padding: H at most 16 h, W at most 16 w.
-            aim: which distortion to refine for; a tile too small for MS-SSIM is left as it is.
-            multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
             iterations: of gradient descent, for each tile.
             progress: is told the part that is done, 0 to 1.
         """
@@ -138,8 +144,6 @@ class Refiner:
                 window(latents, HYPER_STRIDE),
                 window(hyper_latents, 1),
                 window(pixels, HYPER_STRIDE * LATENT_STRIDE),
-                aim,
-                multiplier,
                 iterations,
                 tell,
             )
@@ -156,12 +160,10 @@ class Refiner:
         latents: Floats,
         hyper_latents: Floats,
         pixels: npt.NDArray[np.uint8],
-        aim: Aim,
-        multiplier: float,
         iterations: int,
         progress: Callable[[float], None],
     ) -> tuple[Floats, Floats]:
-        if aim == "ms-ssim" and min(pixels.shape[:2]) < MIN_SIDE_PX:
+        if self._aim == "ms-ssim" and min(pixels.shape[:2]) < MIN_SIDE_PX:
             return latents, hyper_latents
         values = (self._place(latents) * self._steps)[None].requires_grad_()
         hyper = (self._place(hyper_latents) * self._hyper_steps)[None].requires_grad_()
@@ -178,22 +180,14 @@ class Refiner:
                 return _anneal(x, temperature, generator)
 
             with torch.enable_grad():
-                loss = self._loss(values, hyper, target, aim, multiplier, soften)
+                loss = self._loss(values, hyper, target, soften)
                 (values.grad, hyper.grad) = torch.autograd.grad(loss, (values, hyper))
             optimiser.step()
             progress(part)
         better = (values.detach()[0] / self._steps, hyper.detach()[0] / self._hyper_steps)
         return better[0].cpu().numpy(), better[1].cpu().numpy()
 
-    def _loss(
-        self,
-        values: Tensor,
-        hyper: Tensor,
-        target: Tensor,
-        aim: Aim,
-        multiplier: float,
-        soften: Callable[[Tensor], Tensor],
-    ) -> Tensor:
+    def _loss(self, values: Tensor, hyper: Tensor, target: Tensor, soften: Callable[[Tensor], Tensor]) -> Tensor:
         """Bits + multiplier x distortion of a window: latents (1, h, w, 320) and (1, h/4, w/4, 96), in steps."""
         height, width = values.shape[1:3]
         hyper_symbols = soften(hyper)
@@ -223,7 +217,7 @@ class Refiner:
         height, width = target.shape[1:3]
         pixels = (picture[:, :height, :width] + 0.5) * 255
         mse = (pixels - target).square().mean(dim=(1, 2, 3))
-        return bits + multiplier * height * width * distortion(aim, pixels, target, mse).sum()
+        return bits + self._multiplier * height * width * distortion(self._aim, pixels, target, mse).sum()
 
 
 def _even(x: Tensor) -> Tensor:
