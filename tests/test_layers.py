@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 
 #: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
 ALLOWED = {
-    "cli": {"compare", "training", "rate", "tradeoff", "codec", "zoo", "picture", "container"},
+    "cli": {"compare", "training", "atomic", "rate", "tradeoff", "codec", "zoo", "picture", "container"},
     "pillow_plugin": {"codec", "zoo", "picture", "container"},
-    "compare": {"codec", "metrics", "picture", "zoo"},
-    "training": {"networks", "entropy", "tradeoff", "zoo", "metrics"},
+    "compare": {"atomic", "codec", "metrics", "picture", "zoo"},
+    "training": {"atomic", "networks", "entropy", "tradeoff", "zoo", "metrics"},
     "rate": {"codec", "entropy", "metrics", "picture", "zoo"},
     "codec": {"picture", "alpha", "effort", "engine", "regions", "stages", "zoo", "networks", "entropy", "container"},
     "stages": {"engine", "regions", "tiling", "zoo", "networks", "entropy"},
@@ -30,6 +30,7 @@ ALLOWED = {
     "alpha": set(),
     "picture": set(),
     "container": set(),
+    "atomic": set(),
     "errors": set(),
     "__init__": set(),
 }
@@ -37,6 +38,7 @@ ALLOWED = {
 OUTSIDE = {
     "cli": {"click"},
     "container": set(),
+    "atomic": set(),
     "errors": set(),
     "zoo": set(),
     "entropy": {"numpy", "constriction"},

@@ -205,7 +205,7 @@ def test_begins_from_a_state_of_any_name(photos: Photos, tmp_path: Path) -> None
     assert begun.progress.history == ["kept.safetensors"]
     assert all(torch.equal(value, begun.params[name]) for name, value in load_state(kept).ema.items())
     kept.write_bytes(b"no state, and no model")
-    with pytest.raises(LcodecError, match="not an lcodec model"):
+    with pytest.raises(LcodecError, match="cannot read the model"):
         begin(photos, 0, str(kept))
 
 

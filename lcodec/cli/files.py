@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from lcodec.cli.atomic import write_whole
+from lcodec.atomic import write_whole
 from lcodec.container import read_header
 from lcodec.errors import LcodecError, UsageError
 

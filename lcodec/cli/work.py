@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from lcodec.atomic import copy_status
 from lcodec.cli import files, record
-from lcodec.cli.atomic import copy_status
 from lcodec.cli.batch import Report, as_lcodec_error
 from lcodec.cli.coding import Coded, Coding, Progress
 from lcodec.cli.files import Job

@@ -22,7 +22,7 @@ from itertools import islice
 from types import FrameType
 from typing import Any, TypeVar
 
-from lcodec.cli.atomic import drop_unfinished
+from lcodec.atomic import drop_unfinished
 from lcodec.errors import LcodecError, UsageError
 
 __all__ = ["in_processes", "on_cluster"]

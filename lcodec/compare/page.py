@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lcodec.atomic import whole_file
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.evaluate import read
 from lcodec.compare.match import MATCH_BPP, Match, lossless, view_of
@@ -28,13 +29,8 @@ def write_page(report: Report, matches: list[Match], folder: Path, target: Path)
 
     Pictures that no match is of are left out of the side-by-side view.
     """
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as page:
-            page.writelines(_parts(report, matches, folder))
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target, replace=True) as page:
+        page.writelines(part.encode() for part in _parts(report, matches, folder))
 
 
 def _parts(report: Report, matches: list[Match], folder: Path) -> Iterator[str]:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor
 
+from lcodec.atomic import write_whole
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
 from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
@@ -136,14 +137,12 @@ def parameters_of(arrays: Arrays) -> Parameters:
 def write_model(folder: Path, name: str, aim: str, summary: str, arrays: Arrays, card: str) -> Entry:
     """Write NAME.safetensors and its card NAME.md into `folder` and enter the model in its index.json.
 
-    Each file is written under a temporary name first; the index last, so it never names a file that is not there.
+    Each file is written whole or not at all; the index last, so it never names a file that is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    temporary = path.with_suffix(".tmp")
-    save_file(arrays, temporary, metadata={"aim": aim})
-    temporary.replace(path)
-    content = path.read_bytes()
+    content = save(arrays, {"aim": aim})
+    write_whole(path, content, replace=True)
     model = as_model(arrays, name)
     entry = Entry(
         name,
@@ -155,12 +154,10 @@ def write_model(folder: Path, name: str, aim: str, summary: str, arrays: Arrays,
         aim,
         summary,
     )
-    path.with_suffix(".md").write_text(card)
+    write_whole(path.with_suffix(".md"), card.encode(), replace=True)
     index = folder / "index.json"
     listed = json.loads(index.read_text())["models"] if index.exists() else []
     item = {key: value for key, value in asdict(entry).items() if key != "path"} | {"file": path.name}
     listed = [other for other in listed if other["name"] != name] + [item]
-    temporary = index.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"models": listed}, indent=2) + "\n")
-    temporary.replace(index)
+    write_whole(index, (json.dumps({"models": listed}, indent=2) + "\n").encode(), replace=True)
     return entry

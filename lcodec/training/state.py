@@ -6,14 +6,14 @@ Arrays are named "params/...", "ema/...", "moment1/..." and "moment2/..."; progr
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from lcodec.atomic import write_whole
 from lcodec.training.parameters import Parameters
 
 __all__ = ["Progress", "State", "is_state", "load_state", "save_state"]
@@ -43,18 +43,11 @@ class State:
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write `state`, synced, under a temporary name first: an interrupted write leaves the old file."""
+    """Write `state`, whole or not at all."""
     arrays: dict[str, Tensor] = {}
     for part in ("params", "ema", "moment1", "moment2"):
         arrays |= {f"{part}/{name}": value.detach().cpu().contiguous() for name, value in getattr(state, part).items()}
-    temporary = path.with_suffix(".tmp")
-    try:
-        save_file(arrays, temporary, metadata={"progress": json.dumps(asdict(state.progress))})
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, save(arrays, {"progress": json.dumps(asdict(state.progress))}), replace=True)
 
 
 def is_state(path: Path) -> bool:

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lcodec.cli import atomic, files
+from lcodec import atomic
+from lcodec.cli import files
 from lcodec.errors import UsageError
 from tests import faults
 

@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows: nothing is locked there, and nothing swept
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["copy_status", "drop_unfinished", "sweep", "write_whole"]
+__all__ = ["copy_status", "drop_unfinished", "sweep", "whole_file", "write_whole"]
 
 _MACHINE_ID = Path("/etc/machine-id")
 
@@ -31,7 +31,14 @@ _unfinished: set[Path] = set()
 
 
 def write_whole(target: Path, data: bytes | memoryview, *, replace: bool, status_from: Path | None = None) -> None:
-    """Write a file; on any failure or interruption what was there before is there still, and nothing besides.
+    """Write a file of these bytes; see `whole_file`."""
+    with whole_file(target, replace=replace, status_from=status_from) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(target: Path, *, replace: bool, status_from: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a file to write; on any failure or interruption what was there before is there still, and nothing besides.
 
     Sweeps the folder first. A file that is replaced keeps its mode; a symbolic link is itself replaced. Times and mode
     are those of `status_from`, if it is given.
@@ -42,7 +49,7 @@ def write_whole(target: Path, data: bytes | memoryview, *, replace: bool, status
     """
     sweep(target.parent)
     with _temporary(target.parent) as (file, path):
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
         if fcntl is None:
