@@ -1,8 +1,8 @@
 """`python -m benchmarks.effort --photos DIR`: what each level of effort buys, and what it takes.
 
 BD-rates by PSNR are those of each photo over effort 0, averaged: over the photos that an effort was measured on, and
-over those that every effort was. Seconds are those of `encode` in a warm process. Real bytes, decoded by the normal
-decoder. A run that was cut off goes on where it was.
+over those that every effort was. Seconds are those of a CPU, for `encode` in a warm process, so that other work counts
+little. Real bytes, decoded by the normal decoder. A run that was cut off goes on where it was.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def _measure(task: Task) -> list[str]:
     encode(picture, loaded, quality)  # imports and tables
     if effort:
         encode(Picture(picture.pixels[:64, :64]), loaded, quality, effort=effort)
-    start = time.perf_counter()
+    start = time.process_time()
     data = encode(picture, loaded, quality, effort=effort)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     bpp = 8 * len(data) / (picture.width * picture.height)
     distortion = psnr(picture.pixels, decode(data, zoo).pixels)
     row = (label_of(model), photo.name, effort, f"{quality:g}", len(data), f"{bpp:.6f}", f"{distortion:.4f}")
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--efforts", type=int, nargs="+", default=range(EFFORT_MAX + 1), metavar="N")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th photo")
-    parser.add_argument("--jobs", type=int, default=1, help="processes; seconds then are those of busy cores")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; from 2 on, of one thread each")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to add to")
     arguments = parser.parse_args()
     label, done = label_of(arguments.model), read_rows(arguments.out)
