@@ -470,7 +470,7 @@ def test_write_needs_no_seek() -> None:
 
     for form in WRITES:
         pipe = Pipe()
-        write_picture(Picture(np.zeros((4, 4, 3), np.uint8)), pipe, form)  # type: ignore[arg-type]
+        write_picture(Picture(np.zeros((4, 4, 3), np.uint8)), pipe, form)
         assert pipe.size
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from lcodec.cli import files
+from lcodec.cli.files import Pieces
 from lcodec.errors import ModelError
 from lcodec.zoo import ANALYSIS, Zoo, identify
 
@@ -29,7 +29,7 @@ Progress = Callable[[float], None]
 class Coded:
     """What came of a file."""
 
-    data: bytes | memoryview
+    data: Pieces
     header: Header  #: of the coded side
     model: str
     notes: tuple[str, ...] = ()  #: what was not kept as it was
@@ -127,7 +127,7 @@ class Encoding:
             target = rate.Target(*self.target)
             found = rate.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
             data = found.data
-        return Coded(data, read_header(data), model.name, tuple(notes), found)
+        return Coded(Pieces(data), read_header(data), model.name, tuple(notes), found)
 
 
 @lru_cache(maxsize=2)
@@ -168,11 +168,11 @@ class Decoding:
         data = files.read_coded(source)
         zoo = _zoo()
         picture = codec.decode(data, zoo, device=self.device, max_pixels=self.max_pixels, memory=self.memory)
-        written, notes = BytesIO(), list[str]()
+        written, notes = Pieces(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)
         header = read_header(data)
         name = model_name(zoo, header) or header.entropy_id.hex()
-        return Coded(written.getbuffer(), header, name, tuple(notes))
+        return Coded(written, header, name, tuple(notes))
 
 
 @lru_cache(maxsize=1)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from lcodec.atomic import write_whole
+from lcodec.atomic import whole_file
 from lcodec.container import read_header
 from lcodec.errors import LcodecError, UsageError
 
@@ -25,6 +25,7 @@ __all__ = [
     "STREAM",
     "SUFFIX",
     "Job",
+    "Pieces",
     "coded_name",
     "make_folder",
     "open_input",
@@ -233,11 +234,28 @@ def refuse_target(job: Job, *, force: bool) -> None:
         raise LcodecError(f"cannot write {job.target}: no such folder")
 
 
-def write(job: Job, data: bytes | memoryview, *, force: bool, preserve: bool = False) -> None:
+class Pieces:
+    """The bytes of an output, in the pieces that something wrote to this as to a file; none of them is copied."""
+
+    def __init__(self, *pieces: bytes | memoryview) -> None:
+        self._pieces = list(pieces)
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        return iter(self._pieces)
+
+    def __len__(self) -> int:
+        return sum(memoryview(piece).nbytes for piece in self._pieces)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append a piece, which must not change any more."""
+        self._pieces.append(piece)
+
+
+def write(job: Job, pieces: Iterable[bytes | memoryview], *, force: bool, preserve: bool = False) -> None:
     """Write the output: whole, or not at all. With `preserve` it gets the input's times and mode."""
     refuse_target(job, force=force)  # once more: it may have come into being meanwhile
     if job.target is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
         return
     try:
@@ -245,10 +263,11 @@ def write(job: Job, data: bytes | memoryview, *, force: bool, preserve: bool = F
             job.target.parent.mkdir(parents=True, exist_ok=True)
         if job.named and job.target.exists() and not job.target.is_file():  # a device or a named pipe
             with job.target.open("wb") as file:
-                file.write(data)
+                file.writelines(pieces)
         else:
             target = Path(os.path.realpath(job.target)) if job.named else job.target
-            write_whole(target, data, replace=force, status_from=job.source if preserve else None)
+            with whole_file(target, replace=force, status_from=job.source if preserve else None) as file:
+                file.writelines(pieces)
     except FileExistsError:
         raise UsageError(f"{job.target} exists (-f overwrites)") from None
     except OSError as error:

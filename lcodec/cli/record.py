@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -32,9 +33,12 @@ __all__ = ["add", "digest", "digest_file", "line", "read"]
 _FOLDER = ".lcodec"
 
 
-def digest(data: bytes | memoryview) -> str:
+def digest(pieces: Iterable[bytes | memoryview]) -> str:
     """Return the SHA-256 of an output."""
-    return hashlib.sha256(data).hexdigest()
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece)
+    return found.hexdigest()
 
 
 def digest_file(file: BinaryIO) -> str:

@@ -130,6 +130,7 @@ def _must_be_alike(job: Job, coded: Coded) -> bool:
     """
     if job.target is None or not job.target.exists():
         return False
-    if job.target.stat().st_size == len(coded.data) and job.target.read_bytes() == coded.data:
-        return True
+    with job.target.open("rb") as file:
+        if record.digest_file(file) == record.digest(coded.data):
+            return True
     raise UsageError(f"{job.target} exists, and no record says that it was made of this input (-f overwrites)")

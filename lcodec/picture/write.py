@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -36,15 +36,22 @@ _PREDICTOR, _XMP = 317, 700  # TIFF tags
 _JPEG_METADATA_MAX = 65_500
 
 
+class Sink(Protocol):
+    """What a picture file is written to, a piece at a time; a piece is not changed after it was written."""
+
+    def write(self, piece: bytes | memoryview, /) -> object:
+        """Take the next piece."""
+
+
 def write_picture(
     picture: Picture,
-    target: BinaryIO,
+    target: Sink,
     format: str,  # noqa: A002
     *,
     background: tuple[int, int, int] = WHITE,
     note: Note = ignore,
 ) -> None:
-    """Write a picture to `target`, which need not be seekable, in one of the formats of `WRITES`.
+    """Write a picture to `target`, a file or the like, in one of the formats of `WRITES`.
 
     What the format cannot hold is noted: transparency is flattened on the background, metadata are left out. Raises
     PictureError where it cannot hold a picture of this size.

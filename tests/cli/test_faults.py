@@ -219,9 +219,9 @@ def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Path, "hardlink_to", unsupported)
     job = files.Job(None, tmp_path / "a")
-    files.write(job, b"whole", force=False)
+    files.write(job, [b"who", b"le"], force=False)
     with pytest.raises(UsageError, match="exists"):
-        files.write(job, b"another", force=False)
+        files.write(job, [b"another"], force=False)
     with pytest.raises(FileExistsError):
         atomic.write_whole(tmp_path / "a", b"another", replace=False)
     assert names(tmp_path) == ["a"]
