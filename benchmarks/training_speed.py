@@ -71,7 +71,7 @@ def _last(settings: Settings, photos: Any, valid: Any, init: str) -> dict[str, A
         if "valid_loss" in line:
             lines.write_text(json.dumps(line))
 
-    train(settings, photos, valid, begin(photos, settings.seed, init), report)
+    train(settings, photos, valid, begin(photos, settings.seed, init, "mse"), report)
     found: dict[str, Any] = json.loads(lines.read_text())
     return found
 

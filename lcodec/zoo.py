@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcodec.errors import ModelError
+from lcodec.tradeoff import UNSAID, Goal
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lcodec.entropy.model import EntropyModel
-    from lcodec.tradeoff import Aim
 
     Arrays = dict[str, npt.NDArray[Any]]
 
@@ -60,7 +60,7 @@ class Model:
     arrays: Arrays = field(repr=False)
     entropy_id: bytes
     synthesis_id: bytes
-    aim: Aim = "mse"  #: what it was trained for
+    goal: Goal = UNSAID  #: what it was trained for
 
     @cached_property
     def encoder(self) -> Arrays:
@@ -100,9 +100,9 @@ def identify(arrays: Arrays, prefixes: tuple[str, ...], size: int) -> bytes:
     return digest.digest()[:size]
 
 
-def as_model(arrays: Arrays, name: str, aim: Aim = "mse") -> Model:
+def as_model(arrays: Arrays, name: str, goal: Goal = UNSAID) -> Model:
     """A model ready to use, of arrays that need not be on disk."""
-    return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4), aim)
+    return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4), goal)
 
 
 def load_model(path: Path, name: str | None = None) -> Model:
@@ -116,12 +116,12 @@ def load_model(path: Path, name: str | None = None) -> Model:
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-            aim = (file.metadata() or {}).get("aim", "mse")
+            goal = Goal.of(file.metadata())
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise ModelError(f"cannot read the model {path}: {error}") from error
     if not all(any(key.startswith(prefix) for key in arrays) for prefix in (*ANALYSIS, *SYNTHESIS, *ENTROPY)):
         raise ModelError(f"{path} is not an lcodec model")
-    return as_model(arrays, name or path.stem, "ms-ssim" if aim == "ms-ssim" else "mse")
+    return as_model(arrays, name or path.stem, goal)
 
 
 def _bundled() -> Path:

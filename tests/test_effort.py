@@ -27,7 +27,7 @@ from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.picture import Picture
 from lcodec.regions import Region
 from lcodec.stages import Analyses, Synthesis
-from lcodec.tradeoff import MS_SSIM_WEIGHT, lambda_at
+from lcodec.tradeoff import MS_SSIM_WEIGHT, Goal
 from lcodec.zoo import Zoo
 from tests.pictures import picture
 from tests.test_codec import MODEL, ZOO
@@ -138,7 +138,8 @@ def objective(original: np.ndarray, data: bytes, quality: float) -> float:
     coded = unpack(data)
     errors = np.square(decode(data, ZOO).pixels.astype(float) - original).sum() / original.shape[2]
     return float(
-        8 * sum(len(part.hyper) + len(part.latents) for part in coded.parts) + lambda_at(quality / 100) * errors
+        8 * sum(len(part.hyper) + len(part.latents) for part in coded.parts)
+        + MODEL.goal.multiplier(quality / 100) * errors
     )
 
 
@@ -203,13 +204,13 @@ def test_effort_out_of_range() -> None:
 @pytest.mark.parametrize("effort", [1, 5])
 def test_objective_follows_the_model(effort: int) -> None:
     """A model trained for MS-SSIM: never worse by it, and pictures too small for it are coded as without effort."""
-    model = replace(MODEL, aim="ms-ssim")
+    model = replace(MODEL, goal=Goal("ms-ssim"))
     original = picture(192, 168)
 
     def objective(data: bytes) -> float:
         similarity = ms_ssim(original, decode(data, ZOO).pixels)
         bits = 8 * sum(len(part.hyper) + len(part.latents) for part in unpack(data).parts)
-        return bits + lambda_at(0.5) * 192 * 168 * MS_SSIM_WEIGHT * (1 - similarity)
+        return bits + model.goal.multiplier(0.5) * 192 * 168 * MS_SSIM_WEIGHT * (1 - similarity)
 
     plain, better = (encode(Picture(original), model, 50, effort=level) for level in (0, effort))
     assert objective(better) <= objective(plain)

@@ -21,13 +21,14 @@ from lcodec.codec import decode, encode
 from lcodec.container import read_header
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
+from lcodec.tradeoff import UNSAID, Goal
 from lcodec.tradeoff.bits import SCALE_MIN, bin_bits
 from lcodec.tradeoff.distortion import ms_ssim
 from lcodec.training.data import Photos, load_photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
-from lcodec.training.parameters import Parameters, Widths, at_quality, effective, start, unfold
+from lcodec.training.parameters import ANCHORS, Parameters, Widths, at_quality, effective, respaced, start, unfold
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
 from lcodec.training.session import begin
 from lcodec.training.state import Progress, State, load_state
@@ -58,7 +59,7 @@ def crops(photos: Photos, count: int, size: int, seed: int) -> NDArray[np.uint8]
 
 def initial(photos: Photos) -> State:
     params = start(crops(photos, 24, 64, 0), torch.Generator().manual_seed(0), WIDTHS)
-    return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress())
+    return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress(), Goal())
 
 
 def settings(out: Path, steps: int, **others: Any) -> Settings:
@@ -168,7 +169,7 @@ def test_ms_ssim_can_be_trained_for(photos: Photos) -> None:
     params = {name: value.requires_grad_() for name, value in initial(photos).params.items()}
     batch = torch.from_numpy(crops(photos, 1, 128, 9)).repeat(1, 2, 2, 1)
     with torch.autocast("cpu", torch.bfloat16):
-        result = objective(params, batch, torch.tensor([0.5]), torch.Generator(), "ms-ssim")
+        result = objective(params, batch, torch.tensor([0.5]), torch.Generator(), Goal("ms-ssim"))
     result.loss.backward()  # type: ignore[no-untyped-call]
     gradient = params["synthesis.up.weight"].grad
     assert gradient is not None
@@ -201,12 +202,12 @@ def test_resumes_bit_for_bit(photos: Photos, tmp_path: Path) -> None:
 def test_begins_from_a_state_of_any_name(photos: Photos, tmp_path: Path) -> None:
     train(settings(tmp_path, 2), photos, None, initial(photos), ignore)
     kept = (tmp_path / STATE_FILE).rename(tmp_path / "kept.safetensors")
-    begun = begin(photos, 0, str(kept))
+    begun = begin(photos, 0, str(kept), "mse")
     assert begun.progress.history == ["kept.safetensors"]
-    assert all(torch.equal(value, begun.params[name]) for name, value in load_state(kept).ema.items())
+    assert all(torch.allclose(value, begun.params[name], atol=1e-5) for name, value in load_state(kept).ema.items())
     kept.write_bytes(b"no state, and no model")
     with pytest.raises(LcodecError, match="cannot read the model"):
-        begin(photos, 0, str(kept))
+        begin(photos, 0, str(kept), "mse")
 
 
 def test_a_loss_that_is_not_finite_loses_nothing(photos: Photos, tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ def test_export_keeps_rate_and_parameters(photos: Photos, tmp_path: Path) -> Non
     arrays = model_arrays(params)
     again = parameters_of(arrays)
     assert again.keys() == params.keys()
-    write_model(tmp_path, "small", "mse", "for a test", arrays, "# small\n")
+    write_model(tmp_path, "small", Goal(), "for a test", arrays, "# small\n")
     zoo = Zoo([tmp_path])
     model = zoo.load("small")
     assert model.entropy_id == as_model(arrays, "small").entropy_id
@@ -264,6 +265,31 @@ def test_gains_are_linear_between_anchors() -> None:
     torch.testing.assert_close(got[:, 0, 0, 0], torch.tensor([0.0, 3.5, 7.0]))
 
 
+def test_gains_follow_lambda_into_another_range() -> None:
+    old, new = Goal("mse", (0.01, 1.0)), Goal("mse", (0.001, 10.0))
+    table = torch.linspace(1, 3, 5)[:, None] + torch.tensor([[0.0, 10.0]])
+    other = torch.rand(3, 3)
+    params = respaced({"gain.scale": table, "analysis.in.bias": other}, old.lambdas, new.lambdas)
+    assert params["analysis.in.bias"] is other
+    assert params["gain.scale"].shape == (ANCHORS, 2)
+    before = at_quality(table, torch.tensor([0.0, 0.25, 1.0]))
+    after = at_quality(params["gain.scale"], torch.tensor([0.25, 0.375, 0.75]))
+    assert old.multiplier(0.25) == pytest.approx(new.multiplier(0.375))
+    torch.testing.assert_close(after, before)
+    torch.testing.assert_close(params["gain.scale"][0], torch.tensor([0.0, 10.0]))  # as at the end, further on
+
+
+def test_a_model_says_what_it_was_trained_for(photos: Photos, tmp_path: Path) -> None:
+    arrays = model_arrays(initial(photos).params)
+    goal = Goal("ms-ssim", (0.0005, 0.3))
+    write_model(tmp_path, "small", goal, "for a test", arrays, "# small\n")
+    assert Zoo([tmp_path]).load("small").goal == goal
+    assert Zoo().load("mse").goal.aim == "mse"
+    assert Goal.of(None) == UNSAID
+    with pytest.raises(ValueError, match="lambda"):
+        Goal.of({"lambdas": "2 1"})
+
+
 def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-W", "ignore", "-m", "lcodec.cli", "train", str(folder), "--out", str(out)]
@@ -279,6 +305,11 @@ def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_
     _, talk = started.communicate(timeout=60)
     assert started.returncode == 130, talk
     done = load_state(out / STATE_FILE).progress.step
+    other = subprocess.run(
+        [*command, "--resume", "--steps", "9", "--model", "ms-ssim"], capture_output=True, check=False
+    )
+    assert (other.returncode, other.stderr.count(b"\n")) == (2, 1)
+    assert b"is of a run for mse" in other.stderr
     notes = tmp_path / "notes.md"
     notes.write_text("## Photos\n\nDrawn by the tests.\n")
     more = ["--resume", "--steps", str(done + 2), "--notes", str(notes), "--valid", str(folder), "--memory", "150k"]

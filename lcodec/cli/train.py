@@ -14,7 +14,7 @@ from lcodec.cli import completion, options
 from lcodec.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
-    from lcodec.tradeoff import Aim
+    from lcodec.tradeoff import Aim, Goal
 
 __all__ = ["train"]
 
@@ -38,8 +38,7 @@ model: OUT's name with .safetensors, its card, and index.json.
     "--model",
     "aim",
     type=click.Choice(["mse", "ms-ssim"]),
-    default="mse",
-    show_default=True,
+    show_default="mse, or that of the run resumed",
     help="Distortion to train for.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
@@ -88,7 +87,7 @@ model: OUT's name with .safetensors, its card, and index.json.
 )
 def train(
     data: tuple[Path, ...],
-    aim: Aim,
+    aim: Aim | None,
     out: Path,
     resume: bool,
     init: str | None,
@@ -115,9 +114,8 @@ def train(
     from lcodec.tradeoff.distortion import MIN_CROP
     from lcodec.training.loop import STATE_FILE, Settings
     from lcodec.training.loop import train as run
+    from lcodec.training.state import goal_of
 
-    if crop < MIN_CROP[aim]:
-        raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
     state_file = out / STATE_FILE
     if resume and init:
         raise UsageError("--resume and --init exclude each other")
@@ -125,6 +123,9 @@ def train(
         raise UsageError(f"nothing to resume: there is no {state_file}")
     if not resume and state_file.exists():
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
+    aim = _aim(goal_of(state_file) if resume else None, aim, state_file)
+    if crop < MIN_CROP[aim]:
+        raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
     from lcodec.training.data import load_photos
     from lcodec.training.rounding import LOSS_MAX
     from lcodec.training.session import begin, finish
@@ -140,8 +141,8 @@ def train(
     megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
     click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
     out.mkdir(parents=True, exist_ok=True)
-    settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device, aim)
-    start = None if resume else begin(photos, seed, init)
+    settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device)
+    start = None if resume else begin(photos, seed, init, aim)
     with (out / "log.jsonl").open("a") as log:
         run(settings, photos, held_out, start, _Reporter(log))
     command = " ".join(["lcodec", *sys.argv[1:]])
@@ -149,6 +150,13 @@ def train(
     click.echo(f"fixed point costs {loss:+.3%} of the rate (at most {LOSS_MAX:.1%} is expected)", err=True)
     click.echo(f"{entry.path}: {entry.size / 1e6:.1f} MB, {entry.entropy_id}-{entry.synthesis_id}", err=True)
     return 0
+
+
+def _aim(resumed: Goal | None, wanted: Aim | None, state_file: Path) -> Aim:
+    """What to train for; a run goes on for what it began with."""
+    if resumed and wanted not in (None, resumed.aim):
+        raise UsageError(f"{state_file} is of a run for {resumed.aim}, not {wanted}")
+    return resumed.aim if resumed else wanted or "mse"
 
 
 class _Reporter:

@@ -22,7 +22,7 @@ from lcodec.networks.hyperprior import HYPER_STRIDE
 from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.regions import Region
 from lcodec.stages import Synthesis, colour, pad
-from lcodec.tradeoff import MS_SSIM_WEIGHT, lambda_at
+from lcodec.tradeoff import MS_SSIM_WEIGHT
 from lcodec.zoo import Model
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Effort:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
         self._level = LEVELS.get(effort)
         self._engine, self._model, self._entropy, self._quality = engine, model, entropy, quality
-        self._aim = model.aim
-        self._multiplier = lambda_at(quality / QUALITY_STEPS)
+        self._aim = model.goal.aim
+        self._multiplier = model.goal.multiplier(quality / QUALITY_STEPS)
 
     # What follows is made when a region first needs it, once for the picture: never at effort 0.
 

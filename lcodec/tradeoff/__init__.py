@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LAMBDA_RANGE", "MS_SSIM_WEIGHT", "Aim", "lambda_at"]
+__all__ = ["LAMBDA_RANGE", "MS_SSIM_WEIGHT", "UNSAID", "Aim", "Goal"]
 
 #: The distortion that a model is trained for.
 Aim = Literal["mse", "ms-ssim"]
 
-#: lambda at quality 0 and 1, log-linear in between: bits per pixel that a unit of mean squared error (on 0..255) is
-#: worth.
-LAMBDA_RANGE = (0.0012, 0.12)
+#: lambda at quality 0 and 1 of models trained from now on: 0.05 to 2 bits per pixel on Kodak.
+LAMBDA_RANGE = (0.0003, 0.24)
 #: MS-SSIM enters as MS_SSIM_WEIGHT (1 - MS-SSIM), which puts lambda = 0.0012..0.12 at the multipliers 2.4..240 that
 #: Balle et al. 2018 and CompressAI train MS-SSIM models with.
 MS_SSIM_WEIGHT = 2000.0
 
 
-def lambda_at(quality: float) -> float:
-    """Lagrange multiplier at a quality in [0, 1]."""
-    low, high = LAMBDA_RANGE
-    return float(low * (high / low) ** quality)
+@dataclass(frozen=True)
+class Goal:
+    """Least rate + lambda x distortion, lambda growing with quality."""
+
+    aim: Aim = "mse"
+    #: lambda at quality 0 and 1, log-linear in between: bits per pixel that a unit of mean squared error (on 0..255) is
+    #: worth.
+    lambdas: tuple[float, float] = LAMBDA_RANGE
+
+    def multiplier(self, quality: float) -> float:
+        """Lagrange multiplier lambda at a quality in [0, 1]."""
+        low, high = self.lambdas
+        return float(low * (high / low) ** quality)
+
+    def metadata(self) -> dict[str, str]:
+        """What a model file or a training state says of it."""
+        return {"aim": self.aim, "lambdas": " ".join(map(repr, self.lambdas))}
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str] | None) -> Goal:
+        """Read what `metadata` made; what is not said is as in `UNSAID`.
+
+        Raises:
+            ValueError: it does not mean a goal.
+        """
+        said = UNSAID.metadata() | dict(metadata or {})
+        low, high = map(float, said["lambdas"].split())
+        if not 0 < low < high:
+            raise ValueError(f"lambda from {low} to {high}")
+        return cls("ms-ssim" if said["aim"] == "ms-ssim" else "mse", (low, high))
+
+
+#: What the first models were trained for, whose files do not say it.
+UNSAID = Goal("mse", (0.0012, 0.12))

@@ -24,6 +24,7 @@ from lcodec.atomic import write_whole
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
 from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
+from lcodec.tradeoff import Goal
 from lcodec.tradeoff.bits import SCALE_MIN
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, as_model
@@ -134,14 +135,14 @@ def parameters_of(arrays: Arrays) -> Parameters:
         raise ModelError(f"the model has no {error.args[0]}: it cannot be trained on") from error
 
 
-def write_model(folder: Path, name: str, aim: str, summary: str, arrays: Arrays, card: str) -> Entry:
+def write_model(folder: Path, name: str, goal: Goal, summary: str, arrays: Arrays, card: str) -> Entry:
     """Write NAME.safetensors and its card NAME.md into `folder` and enter the model in its index.json.
 
     Each file is written whole or not at all; the index last, so it never names a file that is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    content = save(arrays, {"aim": aim})
+    content = save(arrays, goal.metadata())
     write_whole(path, content, replace=True)
     model = as_model(arrays, name)
     entry = Entry(
@@ -151,7 +152,7 @@ def write_model(folder: Path, name: str, aim: str, summary: str, arrays: Arrays,
         hashlib.sha256(content).hexdigest(),
         model.entropy_id.hex(),
         model.synthesis_id.hex(),
-        aim,
+        goal.aim,
         summary,
     )
     write_whole(path.with_suffix(".md"), card.encode(), replace=True)

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import start_processes
 
 from lcodec.errors import LcodecError
-from lcodec.tradeoff import Aim
+from lcodec.tradeoff import Goal
 from lcodec.training.data import Cut, Photos
 from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters
@@ -68,7 +68,6 @@ class Settings:
     seed: int = 0
     processes: int = 1
     device: str = "cpu"
-    aim: Aim = "mse"
     bfloat16: bool = True
     save_every: float = 300.0  #: seconds
     validate_every: float = 900.0  #: seconds
@@ -94,13 +93,13 @@ def _valid_photos(photos: Photos, device: torch.device) -> list[Tensor]:
     return [torch.from_numpy(photo.copy()).to(device) for photo in cut]
 
 
-def _validate(params: Parameters, photos: list[Tensor], rank: int, world: int, aim: Aim) -> dict[str, Any]:
+def _validate(params: Parameters, photos: list[Tensor], rank: int, world: int, goal: Goal) -> dict[str, Any]:
     """Rate (rounded symbols), PSNR and loss of whole validation photos at every quality, averaged over processes."""
     totals = torch.zeros(len(VALID_QUALITIES), 4, dtype=torch.float64)
     with torch.no_grad():
         for photo in photos[rank::world]:
             for row, quality in enumerate(VALID_QUALITIES):
-                result = objective(params, photo, torch.tensor([quality], device=photo.device), None, aim)
+                result = objective(params, photo, torch.tensor([quality], device=photo.device), None, goal)
                 psnr = 10 * math.log10(255**2 / max(float(result.mse), 1e-9))
                 totals[row] += torch.tensor([float(result.bpp), psnr, float(result.loss), 1.0], dtype=torch.float64)
     if world > 1:
@@ -121,7 +120,7 @@ class _Trainer:
     def __init__(self, rank: int, world: int, settings: Settings, state: State) -> None:
         self.rank, self.world, self.settings = rank, world, settings
         self.device = torch.device("cuda", rank) if settings.device == "cuda" else torch.device("cpu")
-        self.progress = state.progress
+        self.progress, self.goal = state.progress, state.goal
         # Sorted, so that sums over parameters do not depend on whether the state came from a file.
         self.params = {name: value.to(self.device) for name, value in sorted(state.params.items())}
         self.ema = {name: value.to(self.device) for name, value in state.ema.items()}
@@ -148,7 +147,7 @@ class _Trainer:
         photos.expect(self._draw(photos, progress.step + 1)[1])
         quality = torch.from_numpy(qualities).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
-            result = objective(self.params, crops, quality, self.noise, settings.aim)
+            result = objective(self.params, crops, quality, self.noise, self.goal)
         result.loss.backward()  # type: ignore[no-untyped-call]
         self._average_gradients()
         norm = float(torch.nn.utils.clip_grad_norm_(self.tensors, CLIP_NORM))
@@ -224,7 +223,8 @@ class _Trainer:
             first, second = (
                 {name: adam[tensor][key] for name, tensor in self.trained.items()} for key in ("exp_avg", "exp_avg_sq")
             )
-            save_state(self.settings.out / STATE_FILE, State(self.params, self.ema, first, second, self.progress))
+            state = State(self.params, self.ema, first, second, self.progress, self.goal)
+            save_state(self.settings.out / STATE_FILE, state)
 
 
 def _run(
@@ -253,7 +253,7 @@ def _run(
                 trainer.save()
             if valid_photos and (progress.seconds - validated >= settings.validate_every or share >= 1):
                 validated = progress.seconds
-                line |= _validate(trainer.ema, valid_photos, rank, world, settings.aim)
+                line |= _validate(trainer.ema, valid_photos, rank, world, trainer.goal)
             if rank == 0:
                 report(line)
     if stopping:

@@ -19,7 +19,7 @@ from lcodec.networks.cells import cells, positions, whole
 from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis, synthesis
-from lcodec.tradeoff import LAMBDA_RANGE, Aim
+from lcodec.tradeoff import UNSAID, Goal
 from lcodec.tradeoff.bits import bin_bits
 from lcodec.tradeoff.distortion import distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
@@ -36,9 +36,9 @@ class Objective(NamedTuple):
     mse: Tensor  #: (N,) on the 0..255 scale, not clipped
 
 
-def lambda_of(quality: Tensor) -> Tensor:
-    """Lagrange multiplier at qualities in [0, 1]."""
-    low, high = LAMBDA_RANGE
+def lambda_of(quality: Tensor, goal: Goal) -> Tensor:
+    """Lagrange multipliers at qualities (N,) in [0, 1]; see `Goal.multiplier`."""
+    low, high = goal.lambdas
     ratio: float = math.log(high / low)
     return low * torch.exp(ratio * quality)
 
@@ -53,7 +53,7 @@ def objective(
     pictures: Tensor,
     quality: Tensor,
     noise: torch.Generator | None,
-    aim: Aim = "mse",
+    goal: Goal = UNSAID,
 ) -> Objective:
     """Objective of pictures (N, H, W, 3) uint8, H and W multiples of 64, at qualities (N,) in [0, 1].
 
@@ -110,6 +110,6 @@ def objective(
     mse = (decoded_pixels - target).square().mean(dim=(1, 2, 3))
     pixels = pictures.shape[1] * pictures.shape[2]
     bpp = (bits + hyper_bits) / pixels
-    multiplier = lambda_of(quality)
-    loss = ((bpp + multiplier * distortion(aim, decoded_pixels, target, mse)) * multiplier.rsqrt()).mean()
+    multiplier = lambda_of(quality, goal)
+    loss = ((bpp + multiplier * distortion(goal.aim, decoded_pixels, target, mse)) * multiplier.rsqrt()).mean()
     return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())

@@ -20,12 +20,14 @@ from lcodec.networks.hyperprior import GROUPS, STEPS
 from lcodec.networks.ops import unshuffle
 from lcodec.networks.transforms import ANALYSIS_BLOCKS, LATENT_STRIDE, SYNTHESIS_BLOCKS
 
-__all__ = ["ANCHORS", "FIXED", "Parameters", "Widths", "at_quality", "effective", "start", "unfold"]
+__all__ = ["ANCHORS", "FIXED", "Parameters", "Widths", "at_quality", "effective", "respaced", "start", "unfold"]
 
 #: Qualities at which gains are learned: evenly spaced over [0, 1], linear in between.
-ANCHORS = 8
+ANCHORS = 11
 #: Prefix of arrays that are measured on the photos and never trained.
 FIXED = "fixed."
+#: Prefixes of the tables of gains (anchors, C).
+TABLES = ("gain.", "prior.")
 #: Doubled features let the first layers start in the slightly nonlinear range.
 FEATURE_SCALE = 2.0
 
@@ -45,10 +47,10 @@ class Widths:
 
 
 def at_quality(table: Tensor, quality: Tensor) -> Tensor:
-    """Interpolate a table (ANCHORS, C) linearly at qualities (N,) in [0, 1]: (N, 1, 1, C)."""
-    position = quality * (ANCHORS - 1)
-    low = position.floor().clamp(max=ANCHORS - 2).long()
-    fraction = (position - low)[:, None]
+    """Interpolate a table (anchors, C) linearly at qualities (N,) in [0, 1]: (N, 1, 1, C)."""
+    position = quality * (len(table) - 1)
+    low = position.floor().clamp(0, len(table) - 2).long()
+    fraction = (position - low)[:, None]  # beyond 0..1 outside the range
     return torch.lerp(table[low], table[low + 1], fraction)[:, None, None, :]
 
 
@@ -174,8 +176,8 @@ def start(crops: npt.NDArray[np.uint8], generator: torch.Generator, widths: Widt
         kernel = torch.randn((width, 3, 3), generator=generator) * 0.15
         kernel[:, 1, 1] += 1.0
         params |= {f"{name}.spatial.weight": kernel, f"{name}.spatial.bias": torch.zeros(width)}
-    # Quantisation steps of 1.1 at quality 0 to 0.1 at 1, for an orthonormal transform of pixels in [-0.5, 0.5].
-    steps = torch.linspace(-0.1, 2.25, ANCHORS)[:, None].repeat(1, widths.latents)
+    # Quantisation steps of 2.2 at quality 0 to 0.07 at 1, for an orthonormal transform of pixels in [-0.5, 0.5].
+    steps = torch.linspace(-0.8, 2.6, ANCHORS)[:, None].repeat(1, widths.latents)
     zeros = {
         "gain.analysis": widths.fine,
         "gain.synthesis": widths.fine,
@@ -185,3 +187,16 @@ def start(crops: npt.NDArray[np.uint8], generator: torch.Generator, widths: Widt
     }
     params |= {name: torch.zeros(ANCHORS, width) for name, width in zeros.items()}
     return params | {"gain.latents": steps, "gain.inverse": -steps}
+
+
+def respaced(params: Parameters, old: tuple[float, float], new: tuple[float, float]) -> Parameters:
+    """The same gains at the same lambda, for anchors evenly spaced over another range of lambda.
+
+    Beyond the old range gains go on as they are at its ends, linear in the logarithm of lambda.
+    """
+    logs = torch.linspace(math.log(new[0]), math.log(new[1]), ANCHORS)
+    quality = (logs - math.log(old[0])) / math.log(old[1] / old[0])
+    return {
+        name: at_quality(value, quality)[:, 0, 0] if name.startswith(TABLES) else value
+        for name, value in params.items()
+    }

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 
 from lcodec import __version__
+from lcodec.tradeoff import LAMBDA_RANGE, Aim, Goal
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings
-from lcodec.training.parameters import Parameters, start
+from lcodec.training.parameters import Parameters, respaced, start
 from lcodec.training.rounding import rounding_loss
-from lcodec.training.state import Progress, State, is_state, load_state
+from lcodec.training.state import Progress, State, goal_of, load_state
 from lcodec.zoo import Entry, Zoo
 
 __all__ = ["begin", "finish"]
@@ -26,7 +27,7 @@ _START_CROPS, _START_SIDE = 384, 128
 _MEASURED, _MEASURED_SIDE = 8, 512
 
 
-def begin(photos: Photos, seed: int, init: str | None) -> State:
+def begin(photos: Photos, seed: int, init: str | None, aim: Aim) -> State:
     """State at step 0: from the photos' KLT, or from `init`, a model or a training state (its moving average).
 
     Raises:
@@ -37,14 +38,17 @@ def begin(photos: Photos, seed: int, init: str | None) -> State:
         params, origin = start(crops, torch.Generator().manual_seed(seed)), "the KLT of the photos"
     else:
         params, origin = _given(init), Path(init).name
-    return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress(history=[origin]))
+    ema, goal = {name: value.clone() for name, value in params.items()}, Goal(aim, LAMBDA_RANGE)
+    return State(params, ema, {}, {}, Progress(history=[origin]), goal)
 
 
 def _given(init: str) -> Parameters:
+    """Parameters of a state or a model, with the gains of today's range of lambda."""
     path = Path(init)
-    if path.suffix == ".safetensors" and is_state(path):
-        return load_state(path).ema
-    return parameters_of(Zoo().load(init).arrays)
+    if path.suffix == ".safetensors" and (goal := goal_of(path)):
+        return respaced(load_state(path).ema, goal.lambdas, LAMBDA_RANGE)
+    model = Zoo().load(init)
+    return respaced(parameters_of(model.arrays), model.goal.lambdas, LAMBDA_RANGE)
 
 
 def finish(
@@ -69,9 +73,9 @@ def finish(
     some = range(0, len(measured), -(-len(measured) // _MEASURED))
     loss = rounding_loss(state.ema, arrays, [_cut(measured.photo(index)) for index in some])
     name = settings.out.resolve().name
-    summary = f"{settings.aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
-    card = _card(name, command, state.progress, settings, photos, loss) + notes
-    return write_model(settings.out, name, settings.aim, summary, arrays, card), loss
+    summary = f"{state.goal.aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
+    card = _card(name, command, state, settings, photos, loss) + notes
+    return write_model(settings.out, name, state.goal, summary, arrays, card), loss
 
 
 def _cut(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -81,12 +85,14 @@ def _cut(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return photo[top : top + height, left : left + width]
 
 
-def _card(name: str, command: str, progress: Progress, settings: Settings, photos: Photos, loss: float) -> str:
+def _card(name: str, command: str, state: State, settings: Settings, photos: Photos, loss: float) -> str:
     """Model card: what it was made of and how, so that it can be made again."""
+    progress, (low, high) = state.progress, state.goal.lambdas
     passed_over = f"; {len(photos.skipped)} unreadable files passed over" if photos.skipped else ""
     crops = f"{settings.batch} crops of {settings.crop}x{settings.crop} from each of {settings.processes} processes"
     rows = {
-        "aim": settings.aim,
+        "aim": state.goal.aim,
+        "lambda": f"{low:g} to {high:g} times the distortion, log-linear in quality",
         "made by": f"`{command}`",
         "started from": ", then ".join(progress.history),
         "photos": f"{len(photos)} ({photos.pixels / 1e6:.0f} megapixels){passed_over}",

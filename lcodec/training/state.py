@@ -1,6 +1,6 @@
 """State of a training run on disk: one safetensors file, written whole or not at all.
 
-Arrays are named "params/...", "ema/...", "moment1/..." and "moment2/..."; progress and settings are JSON metadata.
+Arrays are named "params/...", "ema/...", "moment1/..." and "moment2/..."; progress and goal are metadata.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lcodec.atomic import write_whole
+from lcodec.tradeoff import Goal
 from lcodec.training.parameters import Parameters
 
-__all__ = ["Progress", "State", "is_state", "load_state", "save_state"]
+__all__ = ["Progress", "State", "goal_of", "load_state", "save_state"]
 
 
 @dataclass
@@ -40,6 +41,7 @@ class State:
     moment1: Parameters
     moment2: Parameters
     progress: Progress
+    goal: Goal
 
 
 def save_state(path: Path, state: State) -> None:
@@ -47,24 +49,28 @@ def save_state(path: Path, state: State) -> None:
     arrays: dict[str, Tensor] = {}
     for part in ("params", "ema", "moment1", "moment2"):
         arrays |= {f"{part}/{name}": value.detach().cpu().contiguous() for name, value in getattr(state, part).items()}
-    write_whole(path, save(arrays, {"progress": json.dumps(asdict(state.progress))}), replace=True)
+    write_whole(
+        path, save(arrays, {"progress": json.dumps(asdict(state.progress)), **state.goal.metadata()}), replace=True
+    )
 
 
-def is_state(path: Path) -> bool:
-    """Whether a file is what `save_state` wrote, whatever its name."""
+def goal_of(path: Path) -> Goal | None:
+    """Goal of the run that wrote a file with `save_state`, whatever its name; None for any other file."""
     try:
         with safe_open(path, framework="pt") as handle:
-            return "progress" in (handle.metadata() or {})
+            metadata = handle.metadata() or {}
+            return Goal.of(metadata) if "progress" in metadata else None
     except (OSError, SafetensorError):
-        return False
+        return None
 
 
 def load_state(path: Path) -> State:
     """Read what `save_state` wrote."""
     parts: dict[str, Parameters] = {"params": {}, "ema": {}, "moment1": {}, "moment2": {}}
     with safe_open(path, framework="pt") as handle:
-        progress = Progress(**json.loads(handle.metadata()["progress"]))
+        metadata = handle.metadata()
+        progress = Progress(**json.loads(metadata["progress"]))
         for key in handle.keys():  # noqa: SIM118 - no mapping
             part, _, name = key.partition("/")
             parts[part][name] = handle.get_tensor(key)
-    return State(**parts, progress=progress)
+    return State(**parts, progress=progress, goal=Goal.of(metadata))

@@ -17,6 +17,7 @@ import torch
 from lcodec import codec
 from lcodec.container import unpack
 from lcodec.picture import Picture
+from lcodec.tradeoff import UNSAID
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import FIXED, Parameters, Widths, start
 from lcodec.zoo import Zoo
@@ -53,9 +54,8 @@ def parameters() -> Parameters:
 def main(folder: Path) -> None:
     """Write the model, the streams and `expected.json`."""
     arrays = {name: value for name, value in model_arrays(parameters()).items() if not name.startswith(FIXED)}
-    write_model(
-        folder, "golden", "mse", "random weights, for tests", arrays, "# golden\n\nRandom weights, for tests.\n"
-    )
+    card = "# golden\n\nRandom weights, for tests.\n"
+    write_model(folder, "golden", UNSAID, "random weights, for tests", arrays, card)
     write_streams(folder, Zoo([folder]), [(*case, 0) for case in CASES])
 
 
