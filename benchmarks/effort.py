@@ -1,8 +1,9 @@
 """`python -m benchmarks.effort --photos DIR`: what each level of effort buys, and what it takes.
 
-BD-rates by PSNR are those of each photo over effort 0, averaged: over the photos that an effort was measured on, and
-over those that every effort was. Seconds are those of a CPU, for `encode` in a warm process, so that other work counts
-little. Real bytes, decoded by the normal decoder. A run that was cut off goes on where it was.
+BD-rates, by PSNR or by MS-SSIM as the model was trained for, are those of each photo over effort 0, averaged: over the
+photos that an effort was measured on, and over those that every effort was. Seconds are those of a CPU, for `encode` in
+a warm process, so that other work counts little. Real bytes, decoded by the normal decoder. A run that was cut off goes
+on where it was. The table goes into the README, and a test compares it with the committed CSV.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -23,16 +25,18 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.kodak import open_model
+from benchmarks.report import splice
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.compare.bd_rate import bd_rate
 from lcodec.effort import EFFORT_MAX
-from lcodec.metrics import psnr
+from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.picture import Picture, read_picture
 from lcodec.zoo import DEFAULT
 
 RESULTS = Path(__file__).parent / "results" / "effort.csv"
+README = Path(__file__).parents[1] / "README.md"
 QUALITIES = (15, 50, 85)
-COLUMNS = ("model", "photo", "effort", "quality", "bytes", "bpp", "psnr", "encode_s")
+COLUMNS = ("model", "photo", "effort", "quality", "bytes", "bpp", "db", "encode_s")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 Task = tuple[str, Path, int, float]
@@ -67,8 +71,10 @@ def _measure(task: Task) -> list[str]:
     data = encode(picture, loaded, quality, effort=effort)
     seconds = time.process_time() - start
     bpp = 8 * len(data) / (picture.width * picture.height)
-    distortion = psnr(picture.pixels, decode(data, zoo).pixels)
-    row = (label_of(model), photo.name, effort, f"{quality:g}", len(data), f"{bpp:.6f}", f"{distortion:.4f}")
+    decoded = decode(data, zoo).pixels
+    by_psnr = loaded.goal.aim == "mse"
+    db = psnr(picture.pixels, decoded) if by_psnr else ms_ssim_db(ms_ssim(picture.pixels, decoded))
+    row = (label_of(model), photo.name, effort, f"{quality:g}", len(data), f"{bpp:.6f}", f"{db:.4f}")
     return [*map(str, row), f"{seconds:.3f}"]
 
 
@@ -81,26 +87,60 @@ def read_rows(path: Path) -> dict[Key, dict[str, str]]:
     return {(row["model"], row["photo"], int(row["effort"]), float(row["quality"])): row for row in rows}
 
 
-def show(rows: dict[Key, dict[str, str]], label: str) -> None:
-    """Print a row for each effort."""
+@dataclass(frozen=True)
+class Line:
+    """What a level of effort buys."""
+
+    effort: int
+    photos: int  #: that it was measured on
+    seconds: float  #: of a CPU, mean
+    delta: float  #: BD-rate over effort 0 in percent, mean over the photos
+    on_shared: float  #: likewise, over those that every level was measured on
+
+
+def lines(rows: dict[Key, dict[str, str]], label: str) -> tuple[list[Line], int]:
+    """Return a line for each effort measured on a model, and how many photos all of them share."""
     curves: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
     seconds: dict[int, list[float]] = defaultdict(list)
     for (model, photo, effort, _), row in rows.items():
         if model == label:
-            curves[effort, photo].append((float(row["bpp"]), float(row["psnr"])))
+            curves[effort, photo].append((float(row["bpp"]), float(row["db"])))
             seconds[effort].append(float(row["encode_s"]))
     deltas: dict[int, dict[str, float]] = defaultdict(dict)
     for (effort, photo), points in curves.items():
         if len(points) == len(curves[0, photo]) > 1:
             plain = zip(*curves[0, photo], strict=True)
             deltas[effort][photo] = bd_rate(*zip(*points, strict=True), *plain).percent  # type: ignore[misc]
-    shared = set.intersection(*(set(by_photo) for by_photo in deltas.values()))
-    table = Table("effort", "photos", "seconds", "BD-rate, %", f"on {len(shared)} photos", title=label)
-    for effort, by_photo in sorted(deltas.items()):
-        on_shared = f"{mean(by_photo[photo] for photo in shared):+.2f}" if shared else "-"
-        figures = f"{mean(seconds[effort]):.2f}", f"{mean(by_photo.values()):+.2f}", on_shared
-        table.add_row(str(effort), str(len(by_photo)), *figures)
-    Console().print(table)
+    shared = set.intersection(*map(set, deltas.values()))  # type: ignore[arg-type]
+    found = [
+        Line(effort, len(own), mean(seconds[effort]), mean(own.values()), mean(own[photo] for photo in shared))
+        for effort, own in sorted(deltas.items())
+    ]
+    return found, len(shared)
+
+
+def table(rows: dict[Key, dict[str, str]], label: str) -> str:
+    """Format what was measured on a model as Markdown."""
+    found, shared = lines(rows, label)
+    most = max(line.photos for line in found)
+    heads = f"| effort | seconds of a CPU | {most} photos | {shared} photos |\n|---:|---:|---:|---:|"
+    cells = (
+        f"| {line.effort} | {line.seconds:.1f} | {f'{line.delta:+.2f} %' if line.photos == most else ''} "
+        f"| {line.on_shared:+.2f} % |"
+        for line in found
+        if line.effort
+    )
+    return "\n".join([f"BD-rate over effort 0, `{label}`:", "", heads, *cells])
+
+
+def show(rows: dict[Key, dict[str, str]], label: str) -> None:
+    """Print a row for each effort."""
+    found, shared = lines(rows, label)
+    shown = Table("effort", "photos", "seconds", "BD-rate, %", f"on {shared} photos", title=label)
+    for line in found:
+        figures = f"{line.seconds:.2f}", f"{line.delta:+.2f}", f"{line.on_shared:+.2f}"
+        shown.add_row(str(line.effort), str(line.photos), *figures)
+    Console().print(shown)
 
 
 def main() -> None:
@@ -136,7 +176,10 @@ def main() -> None:
         for row in track(results, "coding", len(tasks), console=Console(stderr=True)):
             writer.writerow(row)
             file.flush()
-    show(read_rows(arguments.out), label)
+    rows = read_rows(arguments.out)
+    show(rows, label)
+    if arguments.out == RESULTS:
+        README.write_text(splice(README.read_text(encoding="utf-8"), table(rows, label), "effort"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`python -m benchmarks.report`: put the committed Kodak results into the README and the models' cards, and draw them.
 
-They go between the texts' markers: all shipped models' into the README, each one's into its card.
+They go between the texts' markers: all shipped models' into the README, each one's into its card. (`benchmarks.effort`
+puts its own table there.)
 
 No figure of that table is written by hand, and the picture's curves are drawn from the same results: a test fails while
 one of them differs from the results.
@@ -20,7 +21,6 @@ from lcodec.compare import BdRate, Curve, Metric, rival
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models"
-BEGIN, END = "<!-- kodak:begin -->", "<!-- kodak:end -->"
 MEAN = "mean"  # stands in the place of a photo's name in the rows of means
 
 #: What lcodec is compared with, from the oldest format to the strongest.
@@ -132,16 +132,17 @@ def describe(delta: BdRate | None) -> str:
     return "no common range" if delta is None else str(delta)
 
 
-def splice(text: str, between: str) -> str:
-    """Return `text` with what stands between the markers replaced.
+def splice(text: str, between: str, name: str = "kodak") -> str:
+    """Return `text` with what stands between the markers of a name replaced.
 
     Raises:
         ValueError: the markers do not stand there exactly once each, in their order.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the text needs {BEGIN} and then {END}, once each")
-    before, after = text.split(BEGIN, maxsplit=1)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n{between}\n{END}{after}"
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the text needs {begin} and then {end}, once each")
+    before, after = text.split(begin, maxsplit=1)[0], text.split(end)[1]
+    return f"{before}{begin}\n{between}\n{end}{after}"
 
 
 def _delta(tested: Curve, anchor: Curve, metric: Metric) -> BdRate | None:

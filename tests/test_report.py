@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import effort
 from benchmarks.figure import DRAWN, FIGURE, write_figure
 from benchmarks.page import PICTURE as PAGE
-from benchmarks.report import BEGIN, END, Row, curve, read_rows, results_of, shipped, splice, table, texts
+from benchmarks.report import Row, curve, read_rows, results_of, shipped, splice, table, texts
 from lcodec.compare import Curve
 from lcodec.zoo import DEFAULT
 
@@ -20,6 +21,14 @@ def test_texts_show_the_committed_results(path: Path):
     text = path.read_text(encoding="utf-8")
     shown = table(*(read_rows(results_of(model)) for model in texts()[path]))
     assert splice(text, shown) == text, "run `python -m benchmarks.report`"
+
+
+def test_readme_shows_what_effort_was_measured_to_buy():
+    rows = effort.read_rows(effort.RESULTS)
+    text = effort.README.read_text(encoding="utf-8")
+    assert splice(text, effort.table(rows, next(reversed(rows))[0]), "effort") == text, (
+        "run `python -m benchmarks.effort`"
+    )
 
 
 def curves() -> list[Curve]:
@@ -67,6 +76,7 @@ def test_the_picture_of_the_page_shows_the_shipped_model():
         assert image.info["comment"].decode() == shipped()[DEFAULT], "run `python -m benchmarks.page`"
 
 
+BEGIN, END = "<!-- kodak:begin -->", "<!-- kodak:end -->"
 ROWS = [
     Row("m", "mean", quality, 1000, bpp, psnr, ms_ssim, 0.5, 0.5)
     for quality, bpp, psnr, ms_ssim in [(0, 0.2, 28, 0.93), (50, 0.6, 33, 0.975), (100, 1.5, 38, 0.991)]
