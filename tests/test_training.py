@@ -310,6 +310,12 @@ def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_
     )
     assert (other.returncode, other.stderr.count(b"\n")) == (2, 1)
     assert b"is of a run for mse" in other.stderr
+    broken_out = tmp_path / "broken"
+    broken_out.mkdir()
+    (broken_out / STATE_FILE).write_bytes(b"no state")
+    no_state = [*command, "--out", str(broken_out), "--resume", "--steps", "9"]
+    other = subprocess.run(no_state, capture_output=True, check=False)
+    assert (other.returncode, other.stderr.count(b"\n")) == (4, 1)
     notes = tmp_path / "notes.md"
     notes.write_text("## Photos\n\nDrawn by the tests.\n")
     more = ["--resume", "--steps", str(done + 2), "--notes", str(notes), "--valid", str(folder), "--memory", "150k"]

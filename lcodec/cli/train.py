@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lcodec.cli import completion, options
-from lcodec.errors import PictureError, UsageError
+from lcodec.errors import ModelError, PictureError, UsageError
 
 if TYPE_CHECKING:
-    from lcodec.tradeoff import Aim, Goal
+    from lcodec.tradeoff import Aim
 
 __all__ = ["train"]
 
@@ -114,7 +114,6 @@ def train(
     from lcodec.tradeoff.distortion import MIN_CROP
     from lcodec.training.loop import STATE_FILE, Settings
     from lcodec.training.loop import train as run
-    from lcodec.training.state import goal_of
 
     state_file = out / STATE_FILE
     if resume and init:
@@ -123,7 +122,7 @@ def train(
         raise UsageError(f"nothing to resume: there is no {state_file}")
     if not resume and state_file.exists():
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
-    aim = _aim(goal_of(state_file) if resume else None, aim, state_file)
+    aim = _aim(aim, state_file if resume else None)
     if crop < MIN_CROP[aim]:
         raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
     from lcodec.training.data import load_photos
@@ -152,11 +151,18 @@ def train(
     return 0
 
 
-def _aim(resumed: Goal | None, wanted: Aim | None, state_file: Path) -> Aim:
+def _aim(wanted: Aim | None, resumed: Path | None) -> Aim:
     """What to train for; a run goes on for what it began with."""
-    if resumed and wanted not in (None, resumed.aim):
-        raise UsageError(f"{state_file} is of a run for {resumed.aim}, not {wanted}")
-    return resumed.aim if resumed else wanted or "mse"
+    if resumed is None:
+        return wanted or "mse"
+    from lcodec.training.state import goal_of
+
+    goal = goal_of(resumed)
+    if goal is None:
+        raise ModelError(f"{resumed} is no training state, or damaged")
+    if wanted not in (None, goal.aim):
+        raise UsageError(f"{resumed} is of a run for {goal.aim}, not {wanted}")
+    return goal.aim
 
 
 class _Reporter:
