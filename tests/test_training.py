@@ -332,3 +332,19 @@ def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_
     anew = subprocess.run([*command, "--steps", "1"], env=environment, capture_output=True, text=True, check=False)
     assert anew.returncode == 2
     assert "--resume" in anew.stderr
+
+
+def test_torchrun_trains_as_forked_processes_do(folder: Path, tmp_path: Path) -> None:
+    options = ["lcodec.cli", "train", str(folder), "--batch", "1", "--crop", "64", "--steps", "2", "--processes", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    states = []
+    for name, launcher in (("forked", []), ("torchrun", ["torch.distributed.run", "--nproc-per-node", "2", "-m"])):
+        command = [sys.executable, "-W", "ignore", "-m", *launcher, *options, "--out", str(tmp_path / name)]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        assert result.stderr.count(f"{name}.safetensors: ") == 1
+        assert result.stderr.count("files skipped") == 1
+        states.append(load_state(tmp_path / name / STATE_FILE))
+    forked, launched = states
+    assert launched.progress.pixels == forked.progress.pixels == 2 * 2 * 64**2
+    assert all(torch.equal(value, launched.params[name]) for name, value in forked.params.items())

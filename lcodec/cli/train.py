@@ -112,7 +112,7 @@ def train(
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
     from lcodec.tradeoff.distortion import MIN_CROP
-    from lcodec.training.loop import STATE_FILE, Settings
+    from lcodec.training.loop import STATE_FILE, Settings, launched
     from lcodec.training.loop import train as run
 
     state_file = out / STATE_FILE
@@ -129,21 +129,25 @@ def train(
     from lcodec.training.rounding import LOSS_MAX
     from lcodec.training.session import begin, finish
 
+    rank, processes = launched() or (0, processes)
     try:
         photos = load_photos(data, memory, processes)
         held_out = load_photos(valid, memory) if valid else None
     except ValueError as error:
         raise PictureError(str(error)) from error
     skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
-    for name in skipped:
+    for name in skipped if rank == 0 else []:
         click.echo(f"skipped, unreadable: {name}", err=True)
     megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
-    click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
+    if rank == 0:
+        click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
     out.mkdir(parents=True, exist_ok=True)
     settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device)
     start = None if resume else begin(photos, seed, init, aim)
     with (out / "log.jsonl").open("a") as log:
         run(settings, photos, held_out, start, _Reporter(log))
+    if rank:  # one of torchrun's others: the first has the state, and the last word
+        return 0
     command = " ".join(["lcodec", *sys.argv[1:]])
     entry, loss = finish(settings, command, photos, held_out, notes.read_text() if notes else "")
     click.echo(f"fixed point costs {loss:+.3%} of the rate (at most {LOSS_MAX:.1%} is expected)", err=True)

@@ -33,7 +33,7 @@ from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters
 from lcodec.training.state import Progress, State, load_state, save_state
 
-__all__ = ["STATE_FILE", "Settings", "learning_rate", "train"]
+__all__ = ["STATE_FILE", "Settings", "launched", "learning_rate", "train"]
 
 #: Called with the figures of a step.
 Report = Callable[[dict[str, Any]], None]
@@ -119,7 +119,10 @@ class _Trainer:
 
     def __init__(self, rank: int, world: int, settings: Settings, state: State) -> None:
         self.rank, self.world, self.settings = rank, world, settings
-        self.device = torch.device("cuda", rank) if settings.device == "cuda" else torch.device("cpu")
+        self.device = torch.device("cpu")
+        if settings.device == "cuda":
+            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)))
+            torch.cuda.set_device(self.device)
         self.progress, self.goal = state.progress, state.goal
         # Sorted, so that sums over parameters do not depend on whether the state came from a file.
         self.params = {name: value.to(self.device) for name, value in sorted(state.params.items())}
@@ -272,6 +275,13 @@ def _deferred_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def launched() -> tuple[int, int] | None:
+    """Rank of this process and number of processes, where torchrun started them; else None."""
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    return None
+
+
 def _forked(rank: int, port: int, settings: Settings, *arguments: Any) -> None:
     dist.init_process_group(
         "gloo",
@@ -302,8 +312,9 @@ def train(settings: Settings, photos: Photos, valid: Photos | None, begin: State
         KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
         LcodecError: the gradients stayed infinite or undefined.
     """
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:  # started by torchrun
-        dist.init_process_group("nccl" if settings.device == "cuda" else "gloo")
+    if launched() is not None:
+        # The clock and the sums of validation are exchanged on the CPU, gradients where they are.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if settings.device == "cuda" else "gloo")
         try:
             _run(dist.get_rank(), dist.get_world_size(), settings, photos, valid, begin, report)
         finally:
