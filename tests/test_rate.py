@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +14,9 @@ from lcodec import rate
 from lcodec.codec import decode, encode
 from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, psnr
-from lcodec.picture import Picture
+from lcodec.picture import Picture, read_picture
 from lcodec.rate import CODINGS_MAX, Target, encode_to
+from lcodec.zoo import Zoo
 from tests.pictures import picture
 from tests.test_codec import MODEL, ZOO
 
@@ -110,3 +113,14 @@ def test_equal_pictures_have_no_finite_score() -> None:
     best, count = rate._search(attempt, 40, ceiling=False, slope=1e-3)
     assert best.met
     assert count <= CODINGS_MAX
+
+
+def test_each_shipped_model_wins_by_its_own_metric_at_the_same_size() -> None:
+    photo = read_picture(Path(__file__).parent / "data" / "photo.jpg", max_pixels=1 << 24)
+    zoo = Zoo()
+    by: dict[str, np.ndarray] = {}
+    for name in ("mse", "ms-ssim"):
+        found = encode_to(photo, zoo.load(name), Target("bpp", 0.3), zoo=zoo)
+        by[name] = decode(found.data, zoo).pixels
+    assert psnr(photo.pixels, by["mse"]) > psnr(photo.pixels, by["ms-ssim"]) + 0.5
+    assert ms_ssim(photo.pixels, by["ms-ssim"]) > ms_ssim(photo.pixels, by["mse"])

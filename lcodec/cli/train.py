@@ -81,9 +81,8 @@ model: OUT's name with .safetensors, its card, and index.json.
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    default=os.cpu_count() or 1,
-    show_default="cores",
-    help="Data-parallel processes.",
+    show_default="cores; 1 with cuda",
+    help="Data-parallel processes. Several GPUs: torchrun.",
 )
 def train(
     data: tuple[Path, ...],
@@ -101,7 +100,7 @@ def train(
     rate: float,
     seed: int,
     device: str,
-    processes: int,
+    processes: int | None,
 ) -> int:
     """Train a model on the photos in DATA.
 
@@ -129,7 +128,8 @@ def train(
     from lcodec.training.rounding import LOSS_MAX
     from lcodec.training.session import begin, finish
 
-    rank, processes = launched() or (0, processes)
+    alone = 1 if device == "cuda" else os.cpu_count() or 1
+    rank, processes = launched() or (0, processes or alone)
     try:
         photos = load_photos(data, memory, processes)
         held_out = load_photos(valid, memory) if valid else None
