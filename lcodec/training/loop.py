@@ -3,6 +3,9 @@
 Each of `processes` processes (forked here with gloo, or started by torchrun) draws its own crops and runs one
 thread; gradients are averaged. On a CPU two such processes train faster than one of two threads. The networks
 run in bfloat16 under autocast, which is four times float32's speed on processors with AVX512-BF16.
+
+Measured on two such cores, and left: SOAP in place of Adam (as good after as many steps, which took 10 to 20 % longer),
+torch.compile (steps 45 % longer), bfloat16 gains and malloc's thresholds (2 % shorter each).
 """
 
 from __future__ import annotations
