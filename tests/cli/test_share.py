@@ -16,7 +16,6 @@ from lcodec.cli import COMMANDS, completion, manual
 from lcodec.cli.eval import _CODECS
 from lcodec.compare.codecs import RIVALS
 from lcodec.container import MAGIC
-from lcodec.zoo import DEFAULT
 
 from .conftest import Run
 from .test_errors import ENVIRONMENT
@@ -58,7 +57,8 @@ LINES = {
     ("decode", ""): ["a.lcdc", "b c.LCDC", "sub"],
     ("decode", "b"): ["b c.LCDC"],
     ("encode", "-q", "30", ""): ["d.png", "sub"],
-    ("encode", "-m", DEFAULT[:2]): [DEFAULT],
+    ("encode", "-m", "ms"): ["ms-ssim", "mse"],
+    ("encode", "-m", "mse"): ["mse"],
     ("encode", "-m", "m."): ["m.safetensors"],
     ("eval", "--codec", "avif"): ["avif-420", "avif-444"],
     ("decode", "--device", ""): ["auto", "cpu", "cuda"],
