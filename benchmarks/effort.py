@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.kodak import open_model
+from benchmarks.kodak import label_of, open_model
 from benchmarks.report import splice
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.compare.bd_rate import bd_rate
@@ -48,12 +48,6 @@ def photos_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def label_of(model: str) -> str:
-    """Return the name and the identity of a model, as results name it."""
-    loaded = open_model(model)[1]
-    return f"{loaded.name} {loaded.entropy_id.hex()}-{loaded.synthesis_id.hex()}"
-
-
 def one_thread_each(jobs: int) -> None:
     """Keep `jobs` processes from starting a thread for each core each."""
     if jobs > 1:
@@ -74,7 +68,7 @@ def _measure(task: Task) -> list[str]:
     decoded = decode(data, zoo).pixels
     by_psnr = loaded.goal.aim == "mse"
     db = psnr(picture.pixels, decoded) if by_psnr else ms_ssim_db(ms_ssim(picture.pixels, decoded))
-    row = (label_of(model), photo.name, effort, f"{quality:g}", len(data), f"{bpp:.6f}", f"{db:.4f}")
+    row = (label_of(loaded), photo.name, effort, f"{quality:g}", len(data), f"{bpp:.6f}", f"{db:.4f}")
     return [*map(str, row), f"{seconds:.3f}"]
 
 
@@ -154,7 +148,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes; from 2 on, of one thread each")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to add to")
     arguments = parser.parse_args()
-    label, done = label_of(arguments.model), read_rows(arguments.out)
+    label, done = label_of(open_model(arguments.model)[1]), read_rows(arguments.out)
     efforts, photos = sorted({0, *arguments.efforts}), photos_of(arguments.photos)[:: arguments.every]
     tasks = [
         (arguments.model, photo, effort, quality)

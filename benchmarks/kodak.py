@@ -45,12 +45,17 @@ def open_model(wanted: str) -> tuple[Zoo, Model]:
     return zoo, zoo.load(wanted)
 
 
+def label_of(model: Model) -> str:
+    """Return the name and the identity of a model, as results name it."""
+    return f"{model.name} {model.entropy_id.hex()}-{model.synthesis_id.hex()}"
+
+
 class Worker:
     """Measures photos in one process; the model is loaded, and everything imported, before any clock starts."""
 
     def __init__(self, model: str) -> None:
         self.zoo, self.model = open_model(model)
-        self.label = f"{self.model.name} {self.model.entropy_id.hex()}-{self.model.synthesis_id.hex()}"
+        self.label = label_of(self.model)
         grey = Picture(np.full((64, 64, 3), 128, np.uint8))
         decode(encode(grey, self.model, 50), self.zoo)
 

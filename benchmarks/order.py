@@ -17,8 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.effort import label_of, one_thread_each, photos_of
-from benchmarks.kodak import open_model
+from benchmarks.effort import one_thread_each, photos_of
+from benchmarks.kodak import label_of, open_model
 from benchmarks.report import results_of
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
@@ -44,7 +44,7 @@ def _measure(task: tuple[str, Path]) -> list[str]:
         data = encode(picture, model, quality)
         decoded = decode(data, zoo).pixels
         points.append((len(data), psnr(picture.pixels, decoded), ms_ssim(picture.pixels, decoded)))
-    return [label_of(wanted), photo.name, *(cell for values in zip(*points, strict=True) for cell in _falls(values))]
+    return [label_of(model), photo.name, *(cell for values in zip(*points, strict=True) for cell in _falls(values))]
 
 
 def main() -> None:

@@ -30,9 +30,9 @@ _MACHINE_ID = Path("/etc/machine-id")
 _unfinished: set[Path] = set()
 
 
-def write_whole(target: Path, data: bytes | memoryview, *, replace: bool, status_from: Path | None = None) -> None:
+def write_whole(target: Path, data: bytes, *, replace: bool) -> None:
     """Write a file of these bytes; see `whole_file`."""
-    with whole_file(target, replace=replace, status_from=status_from) as file:
+    with whole_file(target, replace=replace) as file:
         file.write(data)
 
 

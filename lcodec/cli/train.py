@@ -136,10 +136,10 @@ def train(
     except ValueError as error:
         raise PictureError(str(error)) from error
     skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
-    for name in skipped if rank == 0 else []:
-        click.echo(f"skipped, unreadable: {name}", err=True)
-    megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
     if rank == 0:
+        for name in skipped:
+            click.echo(f"skipped, unreadable: {name}", err=True)
+        megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
         click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
     out.mkdir(parents=True, exist_ok=True)
     settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from lcodec.atomic import copy_status
 from lcodec.cli import files, record
 from lcodec.cli.batch import Report, as_lcodec_error
-from lcodec.cli.coding import Coded, Coding, Progress
+from lcodec.cli.coding import Coding, Progress
 from lcodec.cli.files import Job
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, LimitError, UsageError
@@ -94,8 +95,9 @@ def _work(task: Task, progress: Progress) -> Outcome:
             record.add(root, line(None))
         return Outcome(task, "larger", size)
     if root is not None:
-        alike = not task.force and not task.known and _must_be_alike(job, coded)
-        record.add(root, line(record.digest(coded.data)))  # before the output has its name
+        made = record.digest(coded.data)
+        alike = not task.force and not task.known and _must_be_alike(job, len(coded.data), made)
+        record.add(root, line(made))  # before the output has its name
         if alike:
             return Outcome(task, "current", size)
     files.write(job, coded.data, force=task.force or root is not None, preserve=many.preserve)
@@ -122,7 +124,7 @@ def _finished(task: Task, source_digest: str) -> Literal["current", "larger"] | 
     return "current"
 
 
-def _must_be_alike(job: Job, coded: Coded) -> bool:
+def _must_be_alike(job: Job, size: int, made: str) -> bool:
     """Return whether an unrecorded output is there, which must be the very one that would be written.
 
     Raises:
@@ -131,6 +133,6 @@ def _must_be_alike(job: Job, coded: Coded) -> bool:
     if job.target is None or not job.target.exists():
         return False
     with job.target.open("rb") as file:
-        if record.digest_file(file) == record.digest(coded.data):
+        if os.fstat(file.fileno()).st_size == size and record.digest_file(file) == made:
             return True
     raise UsageError(f"{job.target} exists, and no record says that it was made of this input (-f overwrites)")

@@ -29,14 +29,12 @@ from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, cor
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 from lcodec.tradeoff import Aim
-from lcodec.tradeoff.bits import SCALE_MIN, bin_bits
+from lcodec.tradeoff.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.tradeoff.distortion import distortion
 
 __all__ = ["Refiner"]
 
 Floats = npt.NDArray[np.float32]
-#: Octaves of the standard deviation from one of the coder's tables to the next.
-SCALE_OCTAVES = 0.073
 #: Temperatures of the annealing, first to last, slope of the probabilities, and the first step of Adam. Chosen by the
 #: cost of four crops as really coded, at qualities 10 and 65: steps of 0.02, lower first temperatures, and atanh as the
 #: logit won less; probabilities linear in the distance, and rounding with straight-through gradients, with or without
@@ -61,7 +59,7 @@ def _floats(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.
 
 def _bits(symbols: Tensor, index: Tensor) -> Tensor:
     """Bits of `symbols` with the Gaussians of (fractional) table indexes, elementwise."""
-    return bin_bits(symbols, index.clamp(0, SCALES - 1) * (SCALE_OCTAVES * math.log(2)) + math.log(SCALE_MIN))
+    return bin_bits(symbols, index.clamp(0, SCALES - 1) * SCALE_STEP_LN + math.log(SCALE_MIN))
 
 
 def _anneal(x: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["SCALE_MIN", "bin_bits"]
+__all__ = ["SCALE_MIN", "SCALE_STEP_LN", "bin_bits"]
 
 #: Smallest standard deviation of a symbol, in quantisation steps: that of the coder's first table.
 SCALE_MIN = 0.11
+#: Logarithm of the ratio of the standard deviations of two tables that follow each other.
+SCALE_STEP_LN = 0.073 * math.log(2)
 #: Beyond so many standard deviations float32 has no probability left: there the logarithm goes on as a parabola.
 FAR = 12.0
 _LN2 = math.log(2)

@@ -25,14 +25,12 @@ from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, ch
 from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
 from lcodec.tradeoff import Goal
-from lcodec.tradeoff.bits import SCALE_MIN
+from lcodec.tradeoff.bits import SCALE_MIN, SCALE_STEP_LN
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, as_model
 
-__all__ = ["SCALE_STEP_LN", "model_arrays", "network_arrays", "parameters_of", "write_model"]
+__all__ = ["model_arrays", "network_arrays", "parameters_of", "write_model"]
 
-#: Natural logarithm of the ratio of neighbouring scales of the coder's tables.
-SCALE_STEP_LN = 0.073 * math.log(2)
 #: Most fractional bits of a weight: rows of tiny weights gain nothing from more.
 SHIFT_MAX = 20
 #: Units of the integer tables in a natural logarithm.
