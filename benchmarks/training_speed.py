@@ -2,6 +2,8 @@
 
 Every variant of the training loop starts from the same model and trains for the same wall time, its rate falling to
 nearly zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer steps.
+Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them end above
+the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the machine's noise.
 Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to them.
 """
 
@@ -11,20 +13,61 @@ import argparse
 import csv
 import json
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from lcodec.training.data import load_photos
 from lcodec.training.loop import Settings, train
+from lcodec.training.parameters import ANCHORS
 from lcodec.training.session import begin
 
 RESULTS = Path(__file__).parent / "results" / "training-speed.csv"
+
+
+class MuonAndAdam:
+    """Muon for the matrices, Adam for kernels, biases and gains: what `torch.optim.Adam` is replaced by in one variant.
+
+    Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024). Its steps are scaled to the size of
+    Adam's, so the same learning rate serves.
+    """
+
+    def __init__(self, params: list[torch.Tensor], lr: float, betas: tuple[float, float], fused: bool) -> None:
+        self._matrices = [param for param in params if param.ndim == 2 and len(param) != ANCHORS]
+        others = [param for param in params if not any(param is matrix for matrix in self._matrices)]
+        self._muon = torch.optim.Muon(self._matrices, lr, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+        self._adam = ADAM(others, lr=lr, betas=betas, fused=fused)
+        self.param_groups = [*self._muon.param_groups, *self._adam.param_groups]
+
+    @property
+    def state(self) -> dict[torch.Tensor, Any]:
+        """As Adam's, for the training state: Muon has no second moment."""
+        moments = {matrix: self._muon.state[matrix]["momentum_buffer"] for matrix in self._matrices}
+        states = {matrix: {"exp_avg": first, "exp_avg_sq": first * 0} for matrix, first in moments.items()}
+        return dict(chain(states.items(), self._adam.state.items()))
+
+    def step(self) -> None:
+        """Update all parameters."""
+        self._muon.step()
+        self._adam.step()
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        self._muon.zero_grad()
+        self._adam.zero_grad()
+
+
+ADAM = torch.optim.Adam
 #: Name -> what differs from the defaults of `Settings` on two processes.
 VARIANTS: dict[str, dict[str, Any]] = {
+    "before": {"hours": None, "steps": 1, "rate": 0.0},
     "two processes of one thread": {},
     "one process of two threads, the batch of both": {"processes": 1, "batch": 32},
     "float32": {"bfloat16": False},
@@ -34,6 +77,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "half the learning rate": {"rate": 0.6e-3},
     "twice the learning rate": {"rate": 2.4e-3},
 }
+#: Name -> what is put in the place of a part of the loop, at `Settings`' defaults on two processes.
+REPLACED: dict[str, tuple[str, Any]] = {
+    "crops of 128 to the end": ("lcodec.training.loop.FINISH", 0.0),
+    "Muon for the matrices": ("torch.optim.Adam", MuonAndAdam),
+}
 
 
 def main() -> None:
@@ -42,22 +90,25 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="+", help="photos to train on")
     parser.add_argument("--valid", type=Path, required=True, help="photos to validate on")
     parser.add_argument("--init", required=True, help="model or training state that every variant starts from")
-    parser.add_argument("--seconds", type=float, default=120, help="of training for each variant")
+    parser.add_argument("--seconds", type=float, default=90, help="of training for each variant")
     arguments = parser.parse_args()
     photos, valid = load_photos(arguments.data), load_photos([arguments.valid])
     rows = []
-    for name, changes in VARIANTS.items():
-        with tempfile.TemporaryDirectory() as folder:
+    for name in (*VARIANTS, *REPLACED):
+        changes, replaced = VARIANTS.get(name, {}), REPLACED.get(name)
+        instead: AbstractContextManager[Any] = patch(*replaced) if replaced else nullcontext()
+        with tempfile.TemporaryDirectory() as folder, instead:
             settings = Settings(Path(folder), hours=arguments.seconds / 3600, processes=2, validate_every=1e9)
             settings = replace(settings, **changes)
             with Console().status(name):
                 line = _last(settings, photos, valid, arguments.init)
-        speed = line["pixels"] / line["seconds"] / 1e6
-        rows.append([name, f"{speed:.2f}", str(line["step"]), f"{line['valid_loss']:.4f}"])
-    header = ["variant", "Mpixel/s", "steps", "validation loss"]
+        pixels, seconds, steps = (line[key] if settings.rate else 0 for key in ("pixels", "seconds", "step"))
+        speed = f"{pixels / seconds / 1e6:.2f}" if seconds else ""
+        rows.append([name, f"{seconds:.0f}", speed, str(steps), f"{line['valid_loss']:.4f}"])
+    header = ["variant", "seconds", "Mpixel/s", "steps", "validation loss"]
     with RESULTS.open("w", newline="") as target:
         csv.writer(target, lineterminator="\n").writerows([header, *rows])
-    table = Table(*header, title=f"After {arguments.seconds:g} s each, from {arguments.init}")
+    table = Table(*header, title=f"From {arguments.init}")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
