@@ -3,6 +3,8 @@
 import os
 import signal
 
+from hypothesis import settings
+
 # Before NumPy is imported: on the small arrays of the tests, threads that wait for each other cost more than they do.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,3 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A shell's background jobs ignore Ctrl-C, and so would the processes that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Examples may take as long as they take: a busy machine is no failure.
+settings.register_profile("lcodec", deadline=None)
+settings.load_profile("lcodec")

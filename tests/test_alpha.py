@@ -35,7 +35,7 @@ def test_round_trip(alpha: np.ndarray) -> None:
     assert (unpack_alpha(pack_alpha(alpha), *alpha.shape) == alpha).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(alphas, st.sampled_from([1, 3]), st.none() | st.binary(min_size=1), st.none() | st.binary(min_size=1))
 def test_round_trip_through_the_codec(alpha: np.ndarray, channels: int, exif: bytes | None, xmp: bytes | None) -> None:
     original = Picture(picture(*alpha.shape, channels), exif=exif, xmp=xmp, alpha=alpha)

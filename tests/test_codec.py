@@ -23,7 +23,7 @@ ZOO = Zoo([GOLDEN])
 MODEL = ZOO.load("golden")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 90),
     st.integers(1, 90),

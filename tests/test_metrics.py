@@ -69,7 +69,7 @@ def test_ms_ssim_in_flat_and_extreme_pictures() -> None:
     assert ms_ssim(white, white) == 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(pictures, st.integers(0, 2**32 - 1))
 def test_properties(picture: np.ndarray, seed: int) -> None:
     other = damaged(picture, 10, seed)

@@ -73,7 +73,7 @@ def test_ends_of_the_scale(ends: tuple[int, int]) -> None:
     assert encode_to(PICTURE, MODEL, Target("min-psnr", 1), zoo=ZOO).data == encode(PICTURE, MODEL, 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.floats(0.2, 3),
     st.floats(0.3, 4),

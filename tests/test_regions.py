@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lcodec import codec
@@ -127,7 +127,6 @@ def test_memory_limits_the_workers() -> None:
             most(100 << 20, largest, 2)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 300), st.integers(1, 64))
 def test_the_least_that_would_do_does(height: int, width: int, units: int, cores: int) -> None:
     rows = cut((height, width), 4 * units)

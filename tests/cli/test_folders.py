@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -156,7 +156,6 @@ def test_empty_folder_is_no_error(run: Run, tmp_path: Path) -> None:
     assert (result.code, result.err) == (0, "lcodec: 0 encoded\n")
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8), max_size=30),
     st.integers(1, 5),
