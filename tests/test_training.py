@@ -79,6 +79,26 @@ def test_photos_are_found_and_bad_ones_named(photos: Photos, folder: Path) -> No
         photos.draw(1, 192, np.random.default_rng(0))
 
 
+def test_busy_photos_are_drawn_more_often_and_count_less(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 192, 3), np.uint8)
+    for name, photo in (("busy", noise), ("calm", picture(64, 64, seed=1)), ("flat", np.zeros((64, 64, 3), np.uint8))):
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+    cuts = load_photos([tmp_path]).draw(20_000, 64, np.random.default_rng(0))
+    drawn = np.bincount([cut.photo for cut in cuts]) / len(cuts)
+    weighted = np.bincount([cut.photo for cut in cuts], [cut.weight for cut in cuts]) / len(cuts)
+    assert drawn[0] > 0.7  # of three fifths of the pixels
+    assert 0 < drawn[2] < 0.1  # of one fifth
+    np.testing.assert_allclose(weighted, [0.6, 0.2, 0.2], atol=0.01)
+
+
+def test_the_loss_counts_pictures_by_their_weights(photos: Photos) -> None:
+    params, batch = initial(photos).params, torch.from_numpy(crops(photos, 2, 64, 0))
+    quality = torch.tensor([0.2, 0.8])
+    first, second = (float(objective(params, batch[i : i + 1], quality[i : i + 1], None).loss) for i in range(2))
+    both = objective(params, batch, quality, None, weight=torch.tensor([0.5, 2.0]))
+    assert float(both.loss) == pytest.approx((0.5 * first + 2 * second) / 2, rel=1e-5)
+
+
 def test_photos_in_tar_files_are_the_same(photos: Photos, folder: Path, tmp_path: Path) -> None:
     import tarfile
 

@@ -152,8 +152,9 @@ class _Trainer:
         crops = torch.from_numpy(photos.crops(cuts)).to(self.device)
         photos.expect(self._draw(photos, progress.step + 1)[1])
         quality = torch.from_numpy(qualities).to(self.device)
+        weight = torch.tensor([cut.weight for cut in cuts], device=self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
-            result = objective(self.params, crops, quality, self.noise, self.goal)
+            result = objective(self.params, crops, quality, self.noise, self.goal, weight)
         result.loss.backward()  # type: ignore[no-untyped-call]
         self._average_gradients()
         norm = float(torch.nn.utils.clip_grad_norm_(self.tensors, CLIP_NORM))
@@ -173,7 +174,7 @@ class _Trainer:
         }
 
     def _draw(self, photos: Photos, step: int) -> tuple[int, list[Cut], npt.NDArray[np.float32]]:
-        """Seed of the noise, crops and qualities of a step.
+        """Seed of the noise, crops and qualities of a step, one quality in each of as many equal parts of 0..1.
 
         They follow from (seed, step, rank), so a resumed run draws what it would have drawn.
         """
@@ -181,7 +182,8 @@ class _Trainer:
         finishing = settings.share(self.progress) >= 1 - FINISH
         size, count = (2 * settings.crop, max(1, settings.batch // 4)) if finishing else (settings.crop, settings.batch)
         rng = np.random.default_rng((settings.seed, step, self.rank))
-        return int(rng.integers(1 << 62)), photos.draw(count, size, rng), rng.random(count, np.float32)
+        seed, cuts = int(rng.integers(1 << 62)), photos.draw(count, size, rng)
+        return seed, cuts, (np.arange(count, dtype=np.float32) + rng.random(count, np.float32)) / np.float32(count)
 
     def _average_gradients(self) -> None:
         """Replace every gradient by its mean over the processes, in one exchange."""

@@ -54,12 +54,13 @@ def objective(
     quality: Tensor,
     noise: torch.Generator | None,
     goal: Goal = UNSAID,
+    weight: Tensor | float = 1.0,
 ) -> Objective:
     """Objective of pictures (N, H, W, 3) uint8, H and W multiples of 64, at qualities (N,) in [0, 1].
 
-    With `noise` None the rate is that of the rounded symbols: what a coder will spend, not differentiable in the
-    symbols. Under autocast the networks run in its type; weights are folded, and rates and distortions computed, in
-    float32.
+    The loss is the mean over the pictures, each times its `weight` (N,). With `noise` None the rate is that of the
+    rounded symbols: what a coder will spend, not differentiable in the symbols. Under autocast the networks run in its
+    type; weights are folded, and rates and distortions computed, in float32.
     """
     with torch.autocast(pictures.device.type, enabled=False):
         ops = TorchOps(effective(params))
@@ -111,5 +112,5 @@ def objective(
     pixels = pictures.shape[1] * pictures.shape[2]
     bpp = (bits + hyper_bits) / pixels
     multiplier = lambda_of(quality, goal)
-    loss = ((bpp + multiplier * distortion(goal.aim, decoded_pixels, target, mse)) * multiplier.rsqrt()).mean()
+    loss = ((bpp + multiplier * distortion(goal.aim, decoded_pixels, target, mse)) * multiplier.rsqrt() * weight).mean()
     return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())
