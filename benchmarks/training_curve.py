@@ -1,8 +1,9 @@
-"""`python -m benchmarks.training_curve RUN`: the loss curve of a training run, as data and as a picture.
+"""`python -m benchmarks.training_curve NAME RUN...`: the loss curve of a model's training, as data and as a picture.
 
-RUN is the folder of `lcodec train`. Writes `benchmarks/results/training-NAME.csv`, a row for each validation, and the
-picture of it, with the mean training loss of the steps in between. The two losses are of different photos and crops:
-compare each with itself.
+Each RUN is the folder of an `lcodec train`, each but the first begun from the one before it. Writes
+`benchmarks/results/training-NAME.csv`, a row for each validation, and the picture of it, with the mean training loss of
+the steps in between. Losses are of different photos and crops, and those of runs for different ranges of lambda differ:
+compare each line with itself.
 """
 
 from __future__ import annotations
@@ -16,20 +17,44 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def rows(log: Path) -> list[dict[str, Any]]:
-    """Validations of a log, each with the mean of the training losses logged since the one before."""
-    found, losses = [], []
+def rows(logs: list[Path]) -> list[dict[str, Any]]:
+    """Validations of several logs, each with the mean of the training losses logged since the one before.
+
+    Steps, hours and pixels go on counting from log to log.
+    """
+    found: list[dict[str, Any]] = []
+    before: dict[str, float] = {"step": 0, "seconds": 0, "pixels": 0}
+    for run, log in enumerate(logs, 1):
+        lines = _lines(log)
+        found += _validations(run, lines, before)
+        before = {key: before[key] + lines[-1][key] for key in before}
+    return found
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    """Lines of a log; of steps that were taken again from an older state, the later ones."""
+    kept: list[dict[str, Any]] = []
     for text in log.read_text().splitlines():
         line = json.loads(text)
+        while kept and kept[-1]["step"] >= line["step"]:
+            kept.pop()
+        kept.append(line)
+    return kept
+
+
+def _validations(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> list[dict[str, Any]]:
+    found, losses = [], []
+    for line in lines:
         losses.append(line["loss"])
         if "valid_loss" not in line:
             continue
         middle = line["valid"][len(line["valid"]) // 2]
         found.append(
             {
-                "step": line["step"],
-                "hours": round(line["seconds"] / 3600, 4),
-                "gigapixels": round(line["pixels"] / 1e9, 4),
+                "run": run,
+                "step": before["step"] + line["step"],
+                "hours": round((before["seconds"] + line["seconds"]) / 3600, 4),
+                "gigapixels": round((before["pixels"] + line["pixels"]) / 1e9, 4),
                 "learning rate": f"{line['rate']:.3g}",
                 "training loss": round(sum(losses) / len(losses), 4),
                 "validation loss": line["valid_loss"],
@@ -46,15 +71,18 @@ def draw(name: str, points: list[dict[str, Any]], target: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    hours = [point["hours"] for point in points]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(hours, [point["validation loss"] for point in points], "o-", color="#d6336c", label="validation photos")
+    other = axes.twinx()
+    for run in sorted({point["run"] for point in points}):
+        of_run = [point for point in points if point["run"] == run]
+        hours = [point["hours"] for point in of_run]
+        for where, key, style, color in ((axes, "validation", "o-", "#d6336c"), (other, "training", "s--", "#868e96")):
+            label = {"validation": "validation photos", "training": "training crops"}[key] if run == 1 else None
+            where.plot(hours, [point[f"{key} loss"] for point in of_run], style, color=color, label=label)
     axes.set_xlabel("hours of training")
     axes.set_ylabel("validation loss")
     axes.grid(alpha=0.3)
-    other = axes.twinx()
-    other.plot(hours, [point["training loss"] for point in points], "s--", color="#868e96", label="training crops")
     other.set_ylabel("training loss")
     axes.set_title(f"{name}: (bits/pixel + lambda distortion) lambda^-1/2")
     figure.legend(loc="outside lower center", ncols=2)
@@ -65,17 +93,18 @@ def draw(name: str, points: list[dict[str, Any]], target: Path) -> None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_curve", description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a run of `lcodec train`")
-    run = parser.parse_args().run.resolve()
-    points = rows(run / "log.jsonl")
+    parser.add_argument("name", help="of the model")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs of `lcodec train`, in order")
+    arguments = parser.parse_args()
+    points = rows([run / "log.jsonl" for run in arguments.runs])
     if not points:
-        parser.error(f"{run} has no validation in its log")
-    target = RESULTS / f"training-{run.name}.csv"
+        parser.error("there is no validation in the logs")
+    target = RESULTS / f"training-{arguments.name}.csv"
     with target.open("w", newline="") as file:
         writer = csv.DictWriter(file, points[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(points)
-    draw(run.name, points, target.with_suffix(".svg"))
+    draw(arguments.name, points, target.with_suffix(".svg"))
     print(f"{target}: {len(points)} validations")
 
 
