@@ -155,8 +155,8 @@ def write_model(folder: Path, name: str, goal: Goal, summary: str, arrays: Array
     )
     write_whole(path.with_suffix(".md"), card.encode(), replace=True)
     index = folder / "index.json"
-    listed = json.loads(index.read_text())["models"] if index.exists() else []
-    item = {key: value for key, value in asdict(entry).items() if key != "path"} | {"file": path.name}
-    listed = [other for other in listed if other["name"] != name] + [item]
-    write_whole(index, (json.dumps({"models": listed}, indent=2) + "\n").encode(), replace=True)
+    listed = {other["name"]: other for other in (json.loads(index.read_text())["models"] if index.exists() else [])}
+    # A model that was there keeps its place.
+    listed[name] = {key: value for key, value in asdict(entry).items() if key != "path"} | {"file": path.name}
+    write_whole(index, (json.dumps({"models": list(listed.values())}, indent=2) + "\n").encode(), replace=True)
     return entry
