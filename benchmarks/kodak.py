@@ -1,8 +1,9 @@
 """`python -m benchmarks.kodak --photos DIR`: rate and distortion on the Kodak photos, through real files.
 
-Each photo is encoded and decoded at every quality by the functions behind `lcodec encode` and `lcodec decode`; rates
-count whole files, headers included, and distortions are those of the decoded 8-bit pictures. Results are the same in
-every run but for the seconds, which are those of a warm process (`benchmarks.startup` measures cold ones).
+Each photo is encoded and decoded at every quality by the functions behind `lcodec encode` and `lcodec decode`, with
+the command's own effort unless told otherwise; rates count whole files, headers included, and distortions are those of
+the decoded 8-bit pictures. Results are the same in every run but for the seconds, which are those of a warm process
+(`benchmarks.startup` measures cold ones).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rich.table import Table
 
 from benchmarks.report import MEAN, Row, comparisons, curve, describe, results_of
 from lcodec.codec import MAX_PIXELS, decode, encode
+from lcodec.effort import DEFAULT_EFFORT
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
 from lcodec.zoo import DEFAULT, Model, Zoo
@@ -53,11 +55,11 @@ def label_of(model: Model) -> str:
 class Worker:
     """Measures photos in one process; the model is loaded, and everything imported, before any clock starts."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, effort: int) -> None:
         self.zoo, self.model = open_model(model)
-        self.label = label_of(self.model)
+        self.label, self.effort = label_of(self.model), effort
         grey = Picture(np.full((64, 64, 3), 128, np.uint8))
-        decode(encode(grey, self.model, 50), self.zoo)
+        decode(encode(grey, self.model, 50, effort=effort), self.zoo)
 
     def measure(self, photo: Path, quality: float) -> Row:
         """Encode a photo to a file, decode that file, and compare."""
@@ -65,7 +67,7 @@ class Worker:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "photo.lcdc"
             start = time.perf_counter()
-            file.write_bytes(encode(picture, self.model, quality))
+            file.write_bytes(encode(picture, self.model, quality, effort=self.effort))
             encoded = time.perf_counter()
             decoded = decode(file.read_bytes(), self.zoo)
             end = time.perf_counter()
@@ -73,6 +75,7 @@ class Worker:
         return Row(
             self.label,
             photo.name,
+            self.effort,
             quality,
             size,
             bpp=8 * size / (picture.width * picture.height),
@@ -86,9 +89,9 @@ class Worker:
 _worker: Worker | None = None  # that of this process
 
 
-def _start(model: str) -> None:
+def _start(model: str, effort: int) -> None:
     global _worker  # noqa: PLW0603 - the pool's initializer can leave its result nowhere else
-    _worker = Worker(model)
+    _worker = Worker(model, effort)
 
 
 def _measure(task: tuple[Path, float]) -> Row:
@@ -97,7 +100,7 @@ def _measure(task: tuple[Path, float]) -> Row:
     return _worker.measure(*task)
 
 
-def measure_all(photos: list[Path], qualities: Iterable[float], model: str, jobs: int) -> list[Row]:
+def measure_all(photos: list[Path], qualities: Iterable[float], model: str, effort: int, jobs: int) -> list[Row]:
     """Return a row for each photo and quality, in that order, measured in `jobs` processes."""
     tasks = list(product(photos, qualities))
     if jobs > 1:
@@ -105,7 +108,7 @@ def measure_all(photos: list[Path], qualities: Iterable[float], model: str, jobs
         os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     # Even one job gets a process of its own, so that every row is measured in the same way.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(model,)) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(model, effort)) as pool:
         rows = track(pool.map(_measure, tasks), "coding", len(tasks), console=Console(stderr=True))
         return list(rows)
 
@@ -114,8 +117,10 @@ def means(rows: list[Row]) -> list[Row]:
     """Return a row of means over the photos for each quality."""
     averaged = []
     for quality in sorted({row.quality for row in rows}):
-        group = [astuple(row)[3:] for row in rows if row.quality == quality]
-        averaged.append(Row(rows[0].model, MEAN, quality, *(float(value) for value in np.mean(group, axis=0))))
+        group = [astuple(row)[4:] for row in rows if row.quality == quality]
+        averaged.append(
+            Row(rows[0].model, MEAN, rows[0].effort, quality, *(float(value) for value in np.mean(group, axis=0)))
+        )
     return averaged
 
 
@@ -138,7 +143,15 @@ def _short(value: float | str) -> str:
 def show(rows: list[Row]) -> None:
     """Print the means and the delta rates."""
     console = Console()
-    table = Table("quality", "bits/pixel", "PSNR, dB", "MS-SSIM", "encode, s", "decode, s", title=rows[0].model)
+    table = Table(
+        "quality",
+        "bits/pixel",
+        "PSNR, dB",
+        "MS-SSIM",
+        "encode, s",
+        "decode, s",
+        title=f"{rows[0].model}, effort {rows[0].effort}",
+    )
     for row in rows:
         if row.photo == MEAN:
             rate, quality = f"{row.bpp:.3f}", (f"{row.psnr:.2f}", f"{row.ms_ssim:.4f}")
@@ -155,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kodak", description=__doc__)
     parser.add_argument("--photos", type=Path, help="folder of the Kodak PNGs; without it, that of LCODEC_KODAK")
     parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
+    parser.add_argument("--effort", type=int, default=DEFAULT_EFFORT)
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, help="CSV file to write; by default the model's in benchmarks/results")
@@ -167,7 +181,8 @@ def main() -> None:
         parser.error(f"no PNG files in {folder}")
     if len(photos) != KODAK_PHOTOS:
         print(f"{len(photos)} photos, not the {KODAK_PHOTOS} of Kodak: not comparable with the rivals' curves")
-    rows = measure_all(photos, sorted(set(arguments.qualities)), arguments.model, max(1, arguments.jobs))
+    qualities, jobs = sorted(set(arguments.qualities)), max(1, arguments.jobs)
+    rows = measure_all(photos, qualities, arguments.model, arguments.effort, jobs)
     rows += means(rows)
     write_rows(arguments.out or results_of(Path(arguments.model).stem), rows)
     show(rows)

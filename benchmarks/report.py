@@ -45,6 +45,7 @@ class Row:
 
     model: str  #: name and ids of the model that coded it
     photo: str  #: name of its file, or MEAN
+    effort: int  #: 0..9, as given to `lcodec encode -e`
     quality: float  #: 0..100, as given to `lcodec encode -q`
     bytes: float  #: size of the whole file
     bpp: float  #: bits per pixel, of the whole file
@@ -74,7 +75,8 @@ def texts() -> dict[Path, list[str]]:
 def read_rows(path: Path) -> list[Row]:
     """Read the rows of a results file."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [Row(model, photo, *map(float, numbers)) for model, photo, *numbers in list(csv.reader(file))[1:]]
+        cells = list(csv.reader(file))[1:]
+    return [Row(model, photo, int(effort), *map(float, numbers)) for model, photo, effort, *numbers in cells]
 
 
 def name_of(rows: list[Row]) -> str:
@@ -103,10 +105,11 @@ def comparisons(tested: Curve) -> Iterator[tuple[Curve, BdRate | None, BdRate | 
 def table(*results: list[Row]) -> str:
     """Format the results of one or several models as Markdown: the means for each quality, then the delta rates."""
     photos = len({row.photo for rows in results for row in rows} - {MEAN})
+    (effort,) = {row.effort for rows in results for row in rows}
     names = [f"{name_of(rows)}: " if len(results) > 1 else "" for rows in results]
     means = [{row.quality: row for row in rows if row.photo == MEAN} for rows in results]
     lines = [
-        f"Means over {photos} photos, whole files:",
+        f"Means over {photos} photos, whole files of effort {effort}:",
         "",
         "| quality |" + "".join(f" {name}bits/pixel | PSNR, dB | MS-SSIM |" for name in names),
         "|---:|" + "---:|---:|---:|" * len(names),

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "lcodec"
 ALLOWED = {
     "cli": {"compare", "training", "atomic", "rate", "tradeoff", "codec", "zoo", "picture", "container"},
     "pillow_plugin": {"codec", "zoo", "picture", "container"},
-    "compare": {"atomic", "codec", "metrics", "picture", "zoo"},
+    "compare": {"atomic", "codec", "effort", "metrics", "picture", "zoo"},
     "training": {"atomic", "networks", "entropy", "tradeoff", "zoo", "metrics"},
     "rate": {"codec", "entropy", "metrics", "picture", "zoo"},
     "codec": {"picture", "alpha", "effort", "engine", "regions", "stages", "zoo", "networks", "entropy", "container"},

@@ -78,13 +78,13 @@ def test_the_picture_of_the_page_shows_the_shipped_model():
 
 BEGIN, END = "<!-- kodak:begin -->", "<!-- kodak:end -->"
 ROWS = [
-    Row("m", "mean", quality, 1000, bpp, psnr, ms_ssim, 0.5, 0.5)
+    Row("m", "mean", 2, quality, 1000, bpp, psnr, ms_ssim, 0.5, 0.5)
     for quality, bpp, psnr, ms_ssim in [(0, 0.2, 28, 0.93), (50, 0.6, 33, 0.975), (100, 1.5, 38, 0.991)]
 ]
 
 
 def test_the_table_has_every_quality_and_rival():
-    text = table([Row("m", "kodim01.png", 0, 1000, 0.2, 28, 0.93, 0.5, 0.5), *ROWS])
+    text = table([Row("m", "kodim01.png", 2, 0, 1000, 0.2, 28, 0.93, 0.5, 0.5), *ROWS])
     assert text.startswith("Means over 1 photos")
     assert "| 50 | 0.600 | 33.00 | 0.9750 |" in text
     assert "| VTM (VVC reference) | +" in text
@@ -100,7 +100,7 @@ def test_several_models_stand_side_by_side():
 
 
 def test_a_rival_without_a_common_range_is_said_to_have_none():
-    rows = [Row("m", "mean", q, 1000, bpp, 60 + q, 0.5 + q / 1000, 0, 0) for q, bpp in [(0, 1), (1, 2)]]
+    rows = [Row("m", "mean", 2, q, 1000, bpp, 60 + q, 0.5 + q / 1000, 0, 0) for q, bpp in [(0, 1), (1, 2)]]
     assert "| WebP | no common range | no common range |" in table(rows)
 
 

@@ -2,8 +2,9 @@
 
 Every codec is a `Codec`: a name, a scale of settings, and two functions between a picture and the bytes of a whole
 file. Settings are the codec's own (JPEG's quality, JPEG XL's distance). Encoders run as strong as is usual at the
-shell (AVIF speed 4, WebP method 6, x265 slow, JPEG XL effort 7), tuned for PSNR where a library can be, on one thread
-where it can be told so; colour profiles are left out of all files alike. 4:2:0 and 4:4:4 are two codecs.
+shell (AVIF speed 4, WebP method 6, x265 slow, JPEG XL effort 7, ours with the effort of `lcodec encode`), tuned for
+PSNR where a library can be, on one thread where it can be told so; colour profiles are left out of all files alike.
+4:2:0 and 4:4:4 are two codecs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcodec import __version__, codec
+from lcodec.effort import DEFAULT_EFFORT
 from lcodec.errors import LcodecError, UsageError
 from lcodec.picture import Picture
 from lcodec.zoo import ANALYSIS, Model, Zoo, identify
@@ -108,9 +110,9 @@ def _model_codec(name: str, model: Model) -> Codec:
         last=100,
         step=0.01,
         settings=(0, 14, 28, 42, 57, 71, 85, 100),
-        encode=lambda picture, quality: codec.encode(picture, model, quality, device="cpu"),
+        encode=lambda picture, quality: codec.encode(picture, model, quality, effort=DEFAULT_EFFORT, device="cpu"),
         decode=lambda data: codec.decode(data, zoo, device="cpu"),
-        version=lambda: f"lcodec {__version__}, model {ids}",
+        version=lambda: f"lcodec {__version__}, effort {DEFAULT_EFFORT}, model {ids}",
         missing=_found,
     )
 
