@@ -44,7 +44,7 @@ def test_floor_with_a_model_by_path(run: Run, photo: Path) -> None:
     assert run("encode", photo, "--min-psnr", "10", "-m", path).code == 0
 
 
-@pytest.mark.parametrize("target", [("--max-size", "60"), ("--min-psnr", "80"), ("--min-ms-ssim", "0.9")])
+@pytest.mark.parametrize("target", [("--max-size", "30"), ("--min-psnr", "80"), ("--min-ms-ssim", "0.9")])
 def test_out_of_reach_writes_nothing(run: Run, photo: Path, target: tuple[str, str]) -> None:
     result = run("encode", photo, *target)
     assert result.code == 5
