@@ -78,7 +78,7 @@ def draw(name: str, points: list[dict[str, Any]], target: Path) -> None:
         of_run = [point for point in points if point["run"] == run]
         hours = [point["hours"] for point in of_run]
         for where, key, style, color in ((axes, "validation", "o-", "#d6336c"), (other, "training", "s--", "#868e96")):
-            label = {"validation": "validation photos", "training": "training crops"}[key] if run == 1 else None
+            label = f"{key} loss" if run == 1 else None
             where.plot(hours, [point[f"{key} loss"] for point in of_run], style, color=color, label=label)
     axes.set_xlabel("hours of training")
     axes.set_ylabel("validation loss")

@@ -15,7 +15,6 @@ import json
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -51,7 +50,7 @@ class MuonAndAdam:
         """As Adam's, for the training state: Muon has no second moment."""
         moments = {matrix: self._muon.state[matrix]["momentum_buffer"] for matrix in self._matrices}
         states = {matrix: {"exp_avg": first, "exp_avg_sq": first * 0} for matrix, first in moments.items()}
-        return dict(chain(states.items(), self._adam.state.items()))
+        return {**states, **self._adam.state}
 
     def step(self) -> None:
         """Update all parameters."""

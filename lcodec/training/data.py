@@ -5,9 +5,8 @@ crop is then a view. Of more photos the latest are kept and the others decoded a
 one step ahead of the training. Which crops a step gets does not depend on that.
 
 Crops are drawn by importance (Katharopoulos and Fleuret, "Not all samples are created equal", 2018): busy photos have
-larger gradients, so they come more often and count less. How busy a photo is, the size of its file tells. On 400 crops
-of the shipped models' photos that took 10 % off the mean square of the gradients (of the synthesis 15 %), which are
-nearly all noise late in training.
+larger gradients, so they come more often and count less. How busy a photo is, the size of its file tells. The gradient
+stays the same in the mean, with less noise, which late in training is nearly all of it.
 """
 
 from __future__ import annotations
