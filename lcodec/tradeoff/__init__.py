@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LAMBDA_RANGE", "MS_SSIM_WEIGHT", "UNSAID", "Aim", "Goal"]
 
 #: The distortion that a model is trained for.
 Aim = Literal["mse", "ms-ssim"]
+
+Quality = TypeVar("Quality", float, "Tensor")
 
 #: lambda at quality 0 and 1 of models trained from now on: 0.05 to 2 bits per pixel on Kodak.
 LAMBDA_RANGE = (0.0003, 0.24)
@@ -27,10 +32,11 @@ class Goal:
     #: worth.
     lambdas: tuple[float, float] = LAMBDA_RANGE
 
-    def multiplier(self, quality: float) -> float:
-        """Lagrange multiplier lambda at a quality in [0, 1]."""
+    def multiplier(self, quality: Quality) -> Quality:
+        """Lagrange multiplier lambda at a quality in [0, 1], or at those in a tensor."""
         low, high = self.lambdas
-        return float(low * (high / low) ** quality)
+        multiplier: Quality = low * (high / low) ** quality
+        return multiplier
 
     def metadata(self) -> dict[str, str]:
         """What a model file or a training state says of it."""

@@ -8,7 +8,6 @@ which gives all qualities gradients of about equal size.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from lcodec.tradeoff.bits import bin_bits
 from lcodec.tradeoff.distortion import distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
 
-__all__ = ["Objective", "lambda_of", "objective"]
+__all__ = ["Objective", "objective"]
 
 
 class Objective(NamedTuple):
@@ -34,13 +33,6 @@ class Objective(NamedTuple):
     bpp: Tensor  #: (N,) bits per pixel, all latents
     hyper_bpp: Tensor  #: (N,) the hyper-latents' part of it
     mse: Tensor  #: (N,) on the 0..255 scale, not clipped
-
-
-def lambda_of(quality: Tensor, goal: Goal) -> Tensor:
-    """Lagrange multipliers at qualities (N,) in [0, 1]; see `Goal.multiplier`."""
-    low, high = goal.lambdas
-    ratio: float = math.log(high / low)
-    return low * torch.exp(ratio * quality)
 
 
 def _round(x: Tensor) -> Tensor:
@@ -111,6 +103,6 @@ def objective(
     mse = (decoded_pixels - target).square().mean(dim=(1, 2, 3))
     pixels = pictures.shape[1] * pictures.shape[2]
     bpp = (bits + hyper_bits) / pixels
-    multiplier = lambda_of(quality, goal)
+    multiplier = goal.multiplier(quality)
     loss = ((bpp + multiplier * distortion(goal.aim, decoded_pixels, target, mse)) * multiplier.rsqrt() * weight).mean()
     return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())
