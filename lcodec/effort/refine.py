@@ -26,7 +26,7 @@ from lcodec.entropy.tables import SCALES
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.cells import cells, positions, whole
 from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
-from lcodec.networks.ops_torch import TorchOps
+from lcodec.networks.ops_torch import TorchOps, fast_type
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 from lcodec.tradeoff import Aim
 from lcodec.tradeoff.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
@@ -42,8 +42,6 @@ Floats = npt.NDArray[np.float32]
 TEMPERATURES = (0.5, 0.1)
 SLOPE = 4 / 3
 RATE = 0.01
-#: Type of the networks' weights and features; symbols, rates and distortions are float32.
-PRECISION = torch.bfloat16
 
 
 def _floats(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float64]]:
@@ -95,13 +93,15 @@ class Refiner:
             device: torch's.
         """
         self._device = device or torch.device("cpu")
+        # Of the networks' weights and features; symbols, rates and distortions are float32.
+        self._type = fast_type(self._device)
         self._aim, self._multiplier = aim, multiplier
         layers = {**_floats(arrays), **{name: value for name, value in arrays.items() if name.startswith("synthesis.")}}
-        self._ops = TorchOps({name: self._place(value).to(PRECISION) for name, value in layers.items()})
+        self._ops = TorchOps({name: self._place(value).to(self._type) for name, value in layers.items()})
         self._steps, self._hyper_steps = self._place(levels.steps), self._place(levels.hyper_steps)
         self._offset = self._place(levels.scale / (1 << ACTIVATION_BITS))
         self._hyper_index = self._place(levels.hyper_index)
-        self._inverse, self._gain = self._place(inverse), self._place(gain).to(PRECISION)
+        self._inverse, self._gain = self._place(inverse), self._place(gain).to(self._type)
 
     def _place(self, value: npt.NDArray[Any]) -> Tensor:
         return torch.tensor(np.ascontiguousarray(value, np.float32), device=self._device)
@@ -190,7 +190,7 @@ class Refiner:
         height, width = values.shape[1:3]
         hyper_symbols = soften(hyper)
         bits = _bits(hyper_symbols, self._hyper_index).sum()
-        features = hyper_synthesis(self._ops, (hyper_symbols / self._hyper_steps).to(PRECISION))[:, :height, :width]
+        features = hyper_synthesis(self._ops, (hyper_symbols / self._hyper_steps).to(self._type))[:, :height, :width]
         latents, feature_cells = cells(_even(values)), [cell.contiguous() for cell in positions(_even(features))]
         present = positions(_even(torch.ones_like(values[..., :1])))
         steps, offsets = self._steps.chunk(GROUPS), self._offset.chunk(GROUPS)
@@ -198,7 +198,7 @@ class Refiner:
         for step, places in enumerate(STEPS):
             hidden = None
             if step:
-                known = (whole(decoded)[:, :height, :width] / self._steps).to(PRECISION)
+                known = (whole(decoded)[:, :height, :width] / self._steps).to(self._type)
                 hidden = [cell.contiguous() for cell in positions(_even(context(self._ops, step, known, features)))]
             for group, (row, column) in enumerate(places):
                 at = 2 * row + column
@@ -210,7 +210,7 @@ class Refiner:
                 symbols = soften(latents[at][group] - mean)
                 decoded[at][group] = (symbols + mean) * present[at]
                 bits = bits + (_bits(symbols, index + offsets[group]) * present[at]).sum()
-        dequantised = (whole(decoded)[:, :height, :width] * self._inverse).to(PRECISION)
+        dequantised = (whole(decoded)[:, :height, :width] * self._inverse).to(self._type)
         picture = synthesis(self._ops, dequantised, self._gain).float()
         height, width = target.shape[1:3]
         pixels = (picture[:, :height, :width] + 0.5) * 255

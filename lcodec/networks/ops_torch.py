@@ -10,7 +10,20 @@ from torch import Tensor
 
 from lcodec.networks.ops import SLOPE, shuffle, unshuffle
 
-__all__ = ["TorchOps"]
+__all__ = ["TorchOps", "fast_type"]
+
+
+def fast_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where a device has instructions for it, else float32.
+
+    A processor without them emulates bfloat16: a training step took 15 times as long as in float32 (AMD Milan), where
+    one with them (AVX512-BF16) takes a quarter.
+    """
+    if device.type == "cuda":
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if has else torch.float32
 
 
 class TorchOps:

@@ -2,7 +2,7 @@
 
 Each of `processes` processes (forked here with gloo, or started by torchrun) draws its own crops and runs one
 thread; gradients are averaged. On a CPU two such processes train faster than one of two threads. The networks
-run in bfloat16 under autocast, which is four times float32's speed on processors with AVX512-BF16.
+run in bfloat16 under autocast where the device has instructions for it.
 
 Measured on two such cores, and left: SOAP in place of Adam (as good after as many steps, which took 10 to 20 % longer),
 torch.compile (steps 45 % longer), bfloat16 gains and malloc's thresholds (2 % shorter each).
@@ -27,9 +27,15 @@ import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing.spawn import start_processes
+from torch.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessException,
+    ProcessExitedException,
+    start_processes,
+)
 
 from lcodec.errors import LcodecError
+from lcodec.networks.ops_torch import fast_type
 from lcodec.tradeoff import Goal
 from lcodec.training.data import Cut, Photos
 from lcodec.training.objective import objective
@@ -71,7 +77,7 @@ class Settings:
     seed: int = 0
     processes: int = 1
     device: str = "cpu"
-    bfloat16: bool = True
+    bfloat16: bool = True  #: where it is the faster type
     save_every: float = 300.0  #: seconds
     validate_every: float = 900.0  #: seconds
 
@@ -141,6 +147,7 @@ class _Trainer:
                 "exp_avg": state.moment1[name].to(self.device),
                 "exp_avg_sq": state.moment2[name].to(self.device),
             }
+        self.bfloat16 = settings.bfloat16 and fast_type(self.device) == torch.bfloat16
         self.noise = torch.Generator(device=self.device)
         self.not_finite = 0  # steps in a row
 
@@ -153,7 +160,7 @@ class _Trainer:
         photos.expect(self._draw(photos, progress.step + 1)[1])
         quality = torch.from_numpy(qualities).to(self.device)
         weight = torch.tensor([cut.weight for cut in cuts], device=self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             result = objective(self.params, crops, quality, self.noise, self.goal, weight)
         result.loss.backward()  # type: ignore[no-untyped-call]
         self._average_gradients()
