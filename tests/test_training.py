@@ -240,6 +240,21 @@ def test_a_loss_that_is_not_finite_loses_nothing(photos: Photos, tmp_path: Path)
     assert (tmp_path / STATE_FILE).read_bytes() == kept
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_state_that_cannot_be_written_is_named(photos: Photos, tmp_path: Path, processes: int) -> None:
+    (tmp_path / STATE_FILE).mkdir()
+    with pytest.raises(LcodecError, match=f"cannot write .*{STATE_FILE}: "):
+        train(settings(tmp_path, 2, processes=processes), photos, None, initial(photos), ignore)
+
+
+def test_a_killed_process_ends_the_run_with_a_word(photos: Photos, tmp_path: Path) -> None:
+    def die(_: dict[str, Any]) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(LcodecError, match=r"ended early \(SIGKILL\)"):
+        train(settings(tmp_path, 2, processes=2), photos, None, initial(photos), die)
+
+
 def test_folding_is_inverted(photos: Photos) -> None:
     params = initial(photos).params
     again = unfold(effective(params))

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +241,11 @@ class _Trainer:
                 {name: adam[tensor][key] for name, tensor in self.trained.items()} for key in ("exp_avg", "exp_avg_sq")
             )
             state = State(self.params, self.ema, first, second, self.progress, self.goal)
-            save_state(self.settings.out / STATE_FILE, state)
+            path = self.settings.out / STATE_FILE
+            try:
+                save_state(path, state)
+            except OSError as error:
+                raise LcodecError(f"cannot write {path}: {error.strerror}; what stood there before is kept") from error
 
 
 def _run(
@@ -294,7 +300,7 @@ def launched() -> tuple[int, int] | None:
     return None
 
 
-def _forked(rank: int, port: int, settings: Settings, *arguments: Any) -> None:
+def _forked(rank: int, port: int, failures: SimpleQueue[Exception], settings: Settings, *arguments: Any) -> None:
     dist.init_process_group(
         "gloo",
         init_method=f"tcp://127.0.0.1:{port}",
@@ -306,8 +312,25 @@ def _forked(rank: int, port: int, settings: Settings, *arguments: Any) -> None:
         _run(rank, settings.processes, settings, *arguments)
     except KeyboardInterrupt:
         pass  # saved; the parent knows, it got the signal too
+    except (LcodecError, OSError) as error:
+        failures.put(error)
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def _ended(processes: ProcessContext, failures: SimpleQueue[Exception]) -> bool:
+    """Whether all processes are done, after a moment's wait; a failure of one is raised as its own, not as torch's."""
+    try:
+        done: bool = processes.join(timeout=0.2)
+        return done
+    except ProcessException as error:
+        if not failures.empty():
+            raise failures.get() from None
+        if isinstance(error, ProcessExitedException):  # no exception of its own: out of memory, for one
+            how = error.signal_name or f"exit code {error.exit_code}"
+            raise LcodecError(f"a process of the run ended early ({how}); the state saved last is kept") from None
+        raise
 
 
 def train(settings: Settings, photos: Photos, valid: Photos | None, begin: State | None, report: Report) -> None:
@@ -322,7 +345,7 @@ def train(settings: Settings, photos: Photos, valid: Photos | None, begin: State
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
-        LcodecError: the gradients stayed infinite or undefined.
+        LcodecError: the gradients stayed infinite or undefined, the state cannot be written, or a process was killed.
     """
     if launched() is not None:
         # The clock and the sums of validation are exchanged on the CPU, gradients where they are.
@@ -338,13 +361,14 @@ def train(settings: Settings, photos: Photos, valid: Photos | None, begin: State
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         # Forked, not spawned: the processes share the photos in memory.
-        arguments = (port, settings, photos, valid, begin, report)
+        failures: SimpleQueue[Exception] = get_context("fork").SimpleQueue()
+        arguments = (port, failures, settings, photos, valid, begin, report)
         processes = start_processes(  # type: ignore[no-untyped-call]
             _forked, arguments, nprocs=settings.processes, start_method="fork", join=False
         )
         with _deferred_signals() as asked_to_stop:
             passed_on = False
-            while not processes.join(timeout=0.2):
+            while not _ended(processes, failures):
                 if asked_to_stop() and not passed_on:  # a terminal signals all of them, `kill` only this one
                     passed_on = True
                     for pid in processes.pids():
