@@ -1,9 +1,9 @@
 """`python -m benchmarks.training_curve NAME RUN...`: the loss curve of a model's training, as data and as a picture.
 
-Each RUN is the folder of an `lcodec train`, each but the first begun from the one before it. Writes
-`benchmarks/results/training-NAME.csv`, a row for each validation, and the picture of it, with the mean training loss of
-the steps in between. Losses are of different photos and crops, and those of runs for different ranges of lambda differ:
-compare each line with itself.
+Each RUN is the folder of an `lcodec train`, each but the first begun from the one before it, or a CSV that this command
+wrote of earlier runs. Writes `benchmarks/results/training-NAME.csv`, a row for each validation, and the picture of it,
+with the mean training loss of the steps in between. Losses are of different photos and crops, and those of runs for
+different ranges of lambda differ: compare each line with itself.
 """
 
 from __future__ import annotations
@@ -17,17 +17,33 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def rows(logs: list[Path]) -> list[dict[str, Any]]:
-    """Validations of several logs, each with the mean of the training losses logged since the one before.
+def rows(runs: list[Path]) -> list[dict[str, Any]]:
+    """Validations of several runs, each with the mean of the training losses logged since the one before.
 
-    Steps, hours and pixels go on counting from log to log.
+    Steps, hours and pixels go on counting from run to run.
     """
     found: list[dict[str, Any]] = []
     before: dict[str, float] = {"step": 0, "seconds": 0, "pixels": 0}
-    for run, log in enumerate(logs, 1):
-        lines = _lines(log)
-        found += _validations(run, lines, before)
-        before = {key: before[key] + lines[-1][key] for key in before}
+    for source in runs:
+        run = found[-1]["run"] if found else 0
+        if source.suffix == ".csv":
+            found += _earlier(source, run)
+            last = found[-1]  # a run ends with a validation
+            before = {"step": last["step"], "seconds": last["hours"] * 3600, "pixels": last["gigapixels"] * 1e9}
+        else:
+            lines = _lines(source / "log.jsonl")
+            found += _validations(run + 1, lines, before)
+            before = {key: before[key] + lines[-1][key] for key in before}
+    return found
+
+
+def _earlier(path: Path, run: int) -> list[dict[str, Any]]:
+    """Rows of a CSV of earlier runs, which are numbered from `run` + 1."""
+    found: list[dict[str, Any]] = []
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            numbers = {key: float(value) for key, value in row.items() if key != "learning rate"}
+            found.append(row | numbers | {"run": run + int(row["run"]), "step": int(row["step"])})
     return found
 
 
@@ -94,9 +110,9 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_curve", description=__doc__)
     parser.add_argument("name", help="of the model")
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs of `lcodec train`, in order")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or CSV, in order")
     arguments = parser.parse_args()
-    points = rows([run / "log.jsonl" for run in arguments.runs])
+    points = rows(arguments.runs)
     if not points:
         parser.error("there is no validation in the logs")
     target = RESULTS / f"training-{arguments.name}.csv"
