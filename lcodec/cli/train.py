@@ -76,7 +76,13 @@ model: OUT's name with .safetensors, its card, and index.json.
     show_default=True,
     help="Peak learning rate.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of crops and noise; after --init, another one draws new ones.",
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
     "--processes",
