@@ -16,8 +16,8 @@ __all__ = ["TorchOps", "fast_type"]
 def fast_type(device: torch.device) -> torch.dtype:
     """bfloat16 where a device has instructions for it, else float32.
 
-    A processor without them emulates bfloat16: a training step took 15 times as long as in float32 (AMD Milan), where
-    one with them (AVX512-BF16) takes a quarter.
+    A processor without them emulates bfloat16: a training step took 15 times as long as in float32 (AMD Milan). On one
+    with them it takes less than half (`benchmarks/results/training-speed.csv`).
     """
     if device.type == "cuda":
         has = torch.cuda.is_bf16_supported(including_emulation=False)
