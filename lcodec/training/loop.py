@@ -53,7 +53,8 @@ Report = Callable[[dict[str, Any]], None]
 STATE_FILE = "state.safetensors"
 #: Qualities at which validation photos are coded.
 VALID_QUALITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
-#: In this last share of a run, crops have twice the side and a quarter of the number.
+#: In this last share of a run, crops have twice the side and a quarter of the number. A quarter of what the last run
+#: for MS-SSIM gained came in it (`benchmarks/results/training-ms-ssim.csv`): a larger share is worth a try.
 FINISH = 0.15
 #: Rate at the start of the warm-up and at the end, relative to the peak.
 RATE_FLOOR = 0.01
