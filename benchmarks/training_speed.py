@@ -35,7 +35,7 @@ class MuonAndAdam:
     """Muon for the matrices, Adam for kernels, biases and gains: what `torch.optim.Adam` is replaced by in one variant.
 
     Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024). Its steps are scaled to the size of
-    Adam's, so the same learning rate serves.
+    Adam's, so the same learning rate serves. Gradients are not shortened, whose norms stay under the loop's limit here.
     """
 
     def __init__(self, params: list[torch.Tensor], lr: float, betas: tuple[float, float], fused: bool) -> None:
@@ -56,11 +56,6 @@ class MuonAndAdam:
         """Update all parameters."""
         self._muon.step()
         self._adam.step()
-
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        self._muon.zero_grad()
-        self._adam.zero_grad()
 
 
 ADAM = torch.optim.Adam

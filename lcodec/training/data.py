@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["Cut", "Photos", "load_photos"]
+__all__ = ["Cut", "InMemory", "Photos", "load_photos"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 _UNREADABLE = (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError)
@@ -98,12 +98,11 @@ class Photos(ABC):
             raise ValueError(f"no photo has both sides of {size} pixels or more")
         share = area * self.chances
         weights = share.sum() / area.sum() / self.chances
-        cuts = []
-        for index in rng.choice(len(self), size=count, p=share / share.sum()):
-            top, left = (int(rng.integers(0, side - size + 1)) for side in self.sizes[index])
-            turns, mirrored = int(rng.integers(0, 4)), bool(rng.integers(0, 2))
-            cuts.append(Cut(int(index), top, left, size, turns, mirrored, float(weights[index])))
-        return cuts
+        photos = rng.choice(len(self), size=count, p=share / share.sum())
+        corners = rng.integers(0, self.sizes[photos] - size + 1).tolist()
+        turns, mirrored = rng.integers(0, 4, count).tolist(), rng.integers(0, 2, count).astype(bool).tolist()
+        drawn = zip(photos.tolist(), corners, turns, mirrored, weights[photos].tolist(), strict=True)
+        return [Cut(photo, top, left, size, turn, mirror, weight) for photo, (top, left), turn, mirror, weight in drawn]
 
     def crops(self, cuts: Sequence[Cut]) -> Pixels:
         """The crops (N, size, size, 3) of cuts of one size; one that cannot be read is replaced by another of them.
@@ -162,7 +161,7 @@ class _File:
             return None
 
 
-class _InMemory(Photos):
+class InMemory(Photos):
     """Photos in one buffer (total, 3); photo i is rows `starts[i]`..."""
 
     kept = True
@@ -181,6 +180,23 @@ class _InMemory(Photos):
     def photo(self, index: int) -> Pixels:
         height, width = (int(side) for side in self.sizes[index])
         return self.buffer[self.starts[index] :][: height * width].reshape(height, width, 3)
+
+    def places(self, cuts: Sequence[Cut]) -> npt.NDArray[np.int64]:
+        """Rows of `buffer` that cuts consist of: (N, 3), of each its first one, and the steps down and to the right."""
+        found = []
+        for cut in cuts:
+            width, last = int(self.sizes[cut.photo, 1]), cut.size - 1
+            first = int(self.starts[cut.photo]) + cut.top * width + cut.left
+            corner, down, right = (
+                (0, width, 1),
+                (last, -1, width),
+                (last * width + last, -width, -1),
+                (last * width, 1, -width),
+            )[cut.turns]
+            found.append(
+                (first + corner + last * right, down, -right) if cut.mirrored else (first + corner, down, right)
+            )
+        return np.array(found, np.int64)
 
 
 class _Streamed(Photos):
@@ -265,4 +281,4 @@ def load_photos(sources: Iterable[Path], memory: int | None = None, processes: i
     if not readable:
         raise ValueError("no photo found" + (f"; unreadable: {', '.join(skipped)}" if skipped else ""))
     decoded, lengths = zip(*readable, strict=True)
-    return _InMemory(decoded, np.array(lengths, np.int64), skipped)
+    return InMemory(decoded, np.array(lengths, np.int64), skipped)

@@ -2,7 +2,8 @@
 
 Each of `processes` processes (forked here with gloo, or started by torchrun) draws its own crops and runs one
 thread; gradients are averaged. On a CPU two such processes train faster than one of two threads. The networks
-run in bfloat16 under autocast where the device has instructions for it.
+run in bfloat16 under autocast where the device has instructions for it. On a GPU, steps are launched ahead of it:
+nothing waits for a result, but every READ_EVERY steps (see also `lcodec.training.gradient`).
 
 Measured on two such cores, and left: SOAP in place of Adam (as good after as many steps, which took 10 to 20 % longer),
 torch.compile (steps 45 % longer), bfloat16 gains and malloc's thresholds (2 % shorter each).
@@ -37,9 +38,9 @@ from torch.multiprocessing.spawn import (
 )
 
 from lcodec.errors import LcodecError
-from lcodec.networks.ops_torch import fast_type
 from lcodec.tradeoff import Goal
 from lcodec.training.data import Cut, Photos
+from lcodec.training.gradient import Gradient, cropper
 from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters
 from lcodec.training.state import Progress, State, load_state, save_state
@@ -53,9 +54,9 @@ Report = Callable[[dict[str, Any]], None]
 STATE_FILE = "state.safetensors"
 #: Qualities at which validation photos are coded.
 VALID_QUALITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
-#: In this last share of a run, crops have twice the side and a quarter of the number. A quarter of what the last run
-#: for MS-SSIM gained came in it (`benchmarks/results/training-ms-ssim.csv`): a larger share is worth a try.
-FINISH = 0.15
+#: In this last share of a run, crops have twice the side and a quarter of the number. A quarter of what a run for
+#: MS-SSIM gained came in the last 0.15 of it (`benchmarks/results/training-ms-ssim.csv`).
+FINISH = 0.3
 #: Rate at the start of the warm-up and at the end, relative to the peak.
 RATE_FLOOR = 0.01
 WARM_UP_STEPS = 200
@@ -65,6 +66,8 @@ EMA_DECAY = 0.999
 CLIP_NORM = 20.0
 #: A run gives up after so many steps in a row without a finite gradient.
 MAX_SKIPPED = 20
+#: A GPU's figures are read, and reported, every so many steps: to read them is to wait until it stands still.
+READ_EVERY = 20
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,8 @@ def _validate(params: Parameters, photos: list[Tensor], rank: int, world: int, g
 class _Trainer:
     """One process's part of a run."""
 
-    def __init__(self, rank: int, world: int, settings: Settings, state: State) -> None:
-        self.rank, self.world, self.settings = rank, world, settings
+    def __init__(self, rank: int, world: int, settings: Settings, state: State, photos: Photos) -> None:
+        self.rank, self.world, self.settings, self.photos = rank, world, settings, photos
         self.device = torch.device("cpu")
         if settings.device == "cuda":
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)))
@@ -143,6 +146,9 @@ class _Trainer:
             name: value.requires_grad_() for name, value in self.params.items() if not name.startswith(FIXED)
         }
         self.tensors = list(self.trained.values())
+        self.values = [tensor.detach() for tensor in self.tensors]
+        self.averages = [self.ema[name] for name in self.trained]
+        self.flat: Tensor | None = None  # the gradient that the tensors' are views of
         self.optimiser = torch.optim.Adam(self.tensors, lr=settings.rate, betas=BETAS, fused=True)
         for name in state.moment1:
             self.optimiser.state[self.trained[name]] = {
@@ -150,81 +156,88 @@ class _Trainer:
                 "exp_avg": state.moment1[name].to(self.device),
                 "exp_avg_sq": state.moment2[name].to(self.device),
             }
-        self.bfloat16 = settings.bfloat16 and fast_type(self.device) == torch.bfloat16
-        self.noise = torch.Generator(device=self.device)
-        self.not_finite = 0  # steps in a row
+        self.gradient = Gradient(self.params, self.tensors, self.goal, settings.bfloat16)
+        self.crops = cropper(photos, self.device)
+        self.drawn = self._draw()  # of the step to come
+        # Steps without a finite gradient: all in this sitting, and the latest in a row.
+        self.passed_over = torch.zeros(2, device=self.device)
+        self.known_skipped = 0  # of them, those that `read` has seen
 
-    def step(self, photos: Photos) -> dict[str, Any]:
-        """Take one step; its figures."""
-        progress, settings = self.progress, self.settings
-        noise_seed, cuts, qualities = self._draw(photos, progress.step)
-        self.noise.manual_seed(noise_seed)
-        crops = torch.from_numpy(photos.crops(cuts)).to(self.device)
-        photos.expect(self._draw(photos, progress.step + 1)[1])
-        quality = torch.from_numpy(qualities).to(self.device)
-        weight = torch.tensor([cut.weight for cut in cuts], device=self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            result = objective(self.params, crops, quality, self.noise, self.goal, weight)
-        result.loss.backward()  # type: ignore[no-untyped-call]
-        self._average_gradients()
-        norm = float(torch.nn.utils.clip_grad_norm_(self.tensors, CLIP_NORM))
-        rate = learning_rate(settings, progress)
-        self._update(rate, norm)
+    def step(self) -> None:
+        """Take one step. A GPU may still be at it afterwards: `read` waits."""
+        progress, rate = self.progress, learning_rate(self.settings, self.progress)
+        noise_seed, cuts, qualities = self.drawn
+        crops = self.crops(cuts)
+        weights = np.array([cut.weight for cut in cuts], np.float32)
+        quality, weight = (torch.from_numpy(x).to(self.device, non_blocking=True) for x in (qualities, weights))
+        self.gradient.noise.manual_seed(noise_seed)
+        figures, flat = self.gradient(crops, quality, weight)
+        if self.world > 1:
+            dist.all_reduce(flat)
+            flat /= self.world
+        norm = torch.linalg.vector_norm(flat)
+        self._update(flat, rate, norm)
+        self.figures = torch.cat((figures, norm[None], self.passed_over))
         progress.step += 1
         progress.pixels += crops.shape[:3].numel() * self.world
-        return {
-            "step": progress.step,
-            "pixels": progress.pixels,
-            "rate": rate,
-            "crop": crops.shape[1],
-            "loss": round(float(result.loss.detach()), 5),
-            "bpp": round(float(result.bpp.mean()), 5),
-            "psnr": round(float((10 * torch.log10(255**2 / result.mse.clamp(min=1e-9))).mean()), 4),
-            "norm": round(norm, 4),
-        }
+        self.line = {"step": progress.step, "pixels": progress.pixels, "rate": rate, "crop": crops.shape[1]}
+        self.drawn = self._draw()
+        self.photos.expect(self.drawn[1])
 
-    def _draw(self, photos: Photos, step: int) -> tuple[int, list[Cut], npt.NDArray[np.float32]]:
-        """Seed of the noise, crops and qualities of a step, one quality in each of as many equal parts of 0..1.
+    def read(self) -> dict[str, Any]:
+        """Figures of the latest step, once it is done.
+
+        Raises:
+            LcodecError: the gradients of too many steps in a row were not finite.
+        """
+        loss, bpp, psnr, norm, skipped, in_a_row = self.figures.tolist()
+        new = int(skipped) - self.known_skipped
+        self.known_skipped += new
+        self.progress.skipped_steps += new
+        self.progress.adam_steps -= new
+        if in_a_row >= MAX_SKIPPED:
+            raise LcodecError(f"no finite gradient in {MAX_SKIPPED} steps; the last good state is kept")
+        read = {"loss": round(loss, 5), "bpp": round(bpp, 5), "psnr": round(psnr, 4), "norm": round(norm, 4)}
+        return self.line | read
+
+    def _draw(self) -> tuple[int, list[Cut], npt.NDArray[np.float32]]:
+        """Seed of the noise, crops and qualities of the next step, one quality in each of as many equal parts of 0..1.
 
         They follow from (seed, step, rank), so a resumed run draws what it would have drawn.
         """
         settings = self.settings
         finishing = settings.share(self.progress) >= 1 - FINISH
         size, count = (2 * settings.crop, max(1, settings.batch // 4)) if finishing else (settings.crop, settings.batch)
-        rng = np.random.default_rng((settings.seed, step, self.rank))
-        seed, cuts = int(rng.integers(1 << 62)), photos.draw(count, size, rng)
+        rng = np.random.default_rng((settings.seed, self.progress.step, self.rank))
+        seed, cuts = int(rng.integers(1 << 62)), self.photos.draw(count, size, rng)
         return seed, cuts, (np.arange(count, dtype=np.float32) + rng.random(count, np.float32)) / np.float32(count)
 
-    def _average_gradients(self) -> None:
-        """Replace every gradient by its mean over the processes, in one exchange."""
-        if self.world == 1:
-            return
-        gradients = [tensor.grad if tensor.grad is not None else torch.zeros_like(tensor) for tensor in self.tensors]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        dist.all_reduce(flat)
-        flat /= self.world
-        parts = torch.split(flat, [tensor.numel() for tensor in self.tensors])
-        for tensor, part in zip(self.tensors, parts, strict=True):
-            tensor.grad = part.view_as(tensor)
+    def _update(self, flat: Tensor, rate: float, norm: Tensor) -> None:
+        """Adam and the moving average, unless the gradient is not finite.
 
-    def _update(self, rate: float, norm: float) -> None:
-        """Adam and the moving average, unless the gradient is not finite."""
+        Args:
+            flat: gradient of all trained parameters, in their order.
+            rate: learning rate.
+            norm: of `flat`.
+        """
         progress = self.progress
-        if math.isfinite(norm):
-            self.not_finite = 0
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate
-            self.optimiser.step()
-            progress.adam_steps += 1
-            decay = min(EMA_DECAY, (1 + progress.adam_steps) / (10 + progress.adam_steps))
-            averages = [self.ema[name] for name in self.trained]
-            torch._foreach_lerp_(averages, [tensor.detach() for tensor in self.tensors], 1 - decay)
-        else:
-            self.not_finite += 1
-            progress.skipped_steps += 1
-            if self.not_finite >= MAX_SKIPPED:
-                raise LcodecError(f"no finite gradient in {MAX_SKIPPED} steps; the last good state is kept")
-        self.optimiser.zero_grad()
+        if self.flat is not flat:
+            self.flat = flat
+            parts = torch.split(flat, [tensor.numel() for tensor in self.tensors])
+            for tensor, part in zip(self.tensors, parts, strict=True):
+                tensor.grad = part.view_as(tensor)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        # What a gradient scaler tells the fused optimiser, so that no decision waits for the GPU: divide gradients by
+        # the one, and do nothing if the other is 1.
+        not_finite = (~norm.isfinite()).float()
+        self.optimiser.grad_scale = (norm / CLIP_NORM).clamp(min=1)  # type: ignore[attr-defined]
+        self.optimiser.found_inf = not_finite  # type: ignore[attr-defined]
+        self.optimiser.step()
+        self.passed_over = torch.stack((self.passed_over[0] + not_finite, (self.passed_over[1] + 1) * not_finite))
+        progress.adam_steps += 1
+        decay = min(EMA_DECAY, (1 + progress.adam_steps) / (10 + progress.adam_steps))
+        torch._foreach_lerp_(self.averages, self.values, 1 - decay)
 
     def agree(self, seconds: float, stop: bool) -> bool:
         """Add the step's time to the clock, the first process's for all; whether any process wants to stop."""
@@ -258,7 +271,8 @@ def _run(
         KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
     """
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
-    trainer = _Trainer(rank, world, settings, begin if begin is not None else load_state(settings.out / STATE_FILE))
+    state = begin if begin is not None else load_state(settings.out / STATE_FILE)
+    trainer = _Trainer(rank, world, settings, state, photos)
     progress = trainer.progress
     valid_photos = [] if valid is None else _valid_photos(valid, trainer.device)
     saved = validated = progress.seconds
@@ -266,11 +280,15 @@ def _run(
     with _deferred_signals() as asked_to_stop:
         while settings.share(progress) < 1 and not stopping:
             begun = time.perf_counter()
-            line = trainer.step(photos)
+            trainer.step()
+            line = {} if settings.device == "cuda" and progress.step % READ_EVERY else trainer.read()
             stopping = trainer.agree(time.perf_counter() - begun, asked_to_stop())
             share = settings.share(progress)
-            line |= {"seconds": round(progress.seconds, 2), "share": round(share, 5)}
-            if progress.seconds - saved >= settings.save_every or share >= 1 or stopping:
+            saving = progress.seconds - saved >= settings.save_every or share >= 1 or stopping
+            if not line and not saving:
+                continue
+            line = (line or trainer.read()) | {"seconds": round(progress.seconds, 2), "share": round(share, 5)}
+            if saving:
                 saved = progress.seconds
                 trainer.save()
             if valid_photos and (progress.seconds - validated >= settings.validate_every or share >= 1):
@@ -342,7 +360,7 @@ def train(settings: Settings, photos: Photos, valid: Photos | None, begin: State
         photos: to train on.
         valid: whole photos to validate on, if any.
         begin: state to start from; None resumes from `settings.out`.
-        report: called by the first process with a dict of figures after every step.
+        report: called by the first process with a dict of figures after every step; on a GPU, every READ_EVERY.
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.

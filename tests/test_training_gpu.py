@@ -1,0 +1,106 @@
+"""Training on a GPU: crops gathered there and recorded passes are those of plain code. Skipped where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lcodec.networks.ops_torch import _Depthwise, _Linear
+from lcodec.tradeoff import Aim, Goal
+from lcodec.training.data import InMemory, Photos
+from lcodec.training.gradient import Gradient, cropper
+from lcodec.training.loop import READ_EVERY, STATE_FILE, train
+from lcodec.training.parameters import FIXED
+from lcodec.training.state import load_state
+from tests.test_training import folder, ignore, initial, photos, settings
+
+__all__ = ["folder", "photos"]  # fixtures
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def test_places_are_those_of_the_crops(photos: Photos) -> None:
+    assert isinstance(photos, InMemory)
+    cuts = photos.draw(64, 96, np.random.default_rng(0))
+    assert {(cut.turns, cut.mirrored) for cut in cuts} == {(turns, way) for turns in range(4) for way in (False, True)}
+    first, down, right = photos.places(cuts).T[:, :, None, None]
+    along = np.arange(96)
+    np.testing.assert_array_equal(photos.buffer[first + down * along[:, None] + right * along], photos.crops(cuts))
+
+
+def test_layers_for_a_gpu_have_the_gradients_of_plain_ones() -> None:
+    """Their formulas can be checked anywhere, in float64; that a GPU uses them, the tests below show."""
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+
+    for layer, plain, given in (
+        (_Linear, F.linear, (random(2, 3, 4, 5), random(6, 5), random(6))),
+        (_Depthwise, partial(F.conv2d, padding=1, groups=5), (random(2, 5, 3, 4), random(5, 1, 3, 3), random(5))),
+    ):
+        torch.testing.assert_close(layer.apply(*given), plain(*given))
+        assert torch.autograd.gradcheck(layer.apply, given)
+
+
+@gpu
+@pytest.mark.parametrize(("aim", "size"), [("mse", 64), ("ms-ssim", 192)])
+def test_a_recorded_pass_is_that_of_plain_code(photos: Photos, aim: Aim, size: int) -> None:
+    """On the CPU too, but for the noise: figures without it agree."""
+    if size > 160:
+        photos = _larger(photos)
+    params = {name: value.cuda() for name, value in initial(photos).params.items()}
+    trained = [value.requires_grad_() for name, value in params.items() if not name.startswith(FIXED)]
+    gradient = Gradient(params, trained, Goal(aim), bfloat16=False)
+    for seed, count in ((1, 8), (2, 8), (1, 8), (3, 4)):
+        cuts = photos.draw(count, size, np.random.default_rng(seed))
+        crops = cropper(photos, torch.device("cuda"))(cuts)
+        assert torch.equal(crops.cpu(), torch.from_numpy(photos.crops(cuts)))
+        given = crops, torch.linspace(0, 1, count, device="cuda"), torch.linspace(0.5, 2, count, device="cuda")
+        gradient.noise.manual_seed(seed)
+        figures, flat = (result.clone() for result in gradient(*given))
+        gradient.noise.manual_seed(seed)
+        plain_figures, plain = gradient._run(*given)
+        torch.testing.assert_close(figures, plain_figures, rtol=1e-4, atol=1e-4)
+        assert (flat - plain).norm() < 1e-3 * plain.norm()
+        on_cpu = {name: value.detach().cpu() for name, value in params.items()}
+        trained_on_cpu = [value.requires_grad_() for name, value in on_cpu.items() if not name.startswith(FIXED)]
+        other = Gradient(on_cpu, trained_on_cpu, Goal(aim), bfloat16=False)
+        other_figures, other_flat = other(*(tensor.cpu() for tensor in given))
+        torch.testing.assert_close(figures.cpu(), other_figures, rtol=2e-2, atol=2e-2)
+        assert (flat.cpu() - other_flat).norm() < 0.3 * other_flat.norm()
+        gradient.noise.manual_seed(seed + 100)
+        assert not torch.equal(gradient(*given)[1], flat)
+
+
+def _larger(photos: Photos) -> InMemory:
+    """The photos, three by three."""
+    tiled = [np.tile(photos.photo(index), (3, 3, 1)) for index in range(len(photos))]
+    return InMemory(tiled, np.full(len(photos), 100_000), [])
+
+
+@gpu
+def test_a_gpu_learns_and_goes_on(photos: Photos, tmp_path: Path) -> None:
+    lines: list[dict[str, Any]] = []
+    on_gpu = replace(settings(tmp_path, 8 * READ_EVERY), device="cuda")
+    train(on_gpu, photos, photos, initial(photos), lines.append)
+    assert [line["step"] for line in lines] == [READ_EVERY * count for count in range(1, 9)]
+    assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
+    assert "valid_loss" in lines[-1]
+    train(replace(on_gpu, steps=8 * READ_EVERY + 3), photos, None, None, ignore)
+    assert load_state(tmp_path / STATE_FILE).progress.step == 8 * READ_EVERY + 3
+
+
+@gpu
+def test_gradients_that_are_not_finite_are_passed_over(photos: Photos, tmp_path: Path) -> None:
+    broken = initial(photos)
+    broken.params["synthesis.up.bias"][0] = float("nan")
+    with pytest.raises(Exception, match="no finite gradient"):
+        train(replace(settings(tmp_path, 100), device="cuda"), photos, None, broken, ignore)
