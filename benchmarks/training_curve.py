@@ -1,9 +1,9 @@
 """`python -m benchmarks.training_curve NAME RUN...`: the loss curve of a model's training, as data and as a picture.
 
 Each RUN is the folder of an `lcodec train`, each but the first begun from the one before it, or a CSV that this command
-wrote of earlier runs. Writes `benchmarks/results/training-NAME.csv`, a row for each validation, and the picture of it,
-with the mean training loss of the steps in between. Losses are of different photos and crops, and those of runs for
-different ranges of lambda differ: compare each line with itself.
+wrote of earlier runs. Writes `benchmarks/results/training-NAME.csv`, a row for each validation and each twentieth of a
+run, and the picture of it, with the mean training loss of the steps in between. Losses are of different photos and
+crops, and those of runs for different ranges of lambda differ: compare each line with itself.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+#: Of a run, each with a row at least.
+PARTS = 20
 
 
 def rows(runs: list[Path]) -> list[dict[str, Any]]:
-    """Validations of several runs, each with the mean of the training losses logged since the one before.
+    """Points of several runs, each with the mean of the training losses logged since the one before.
 
     Steps, hours and pixels go on counting from run to run.
     """
@@ -28,11 +30,11 @@ def rows(runs: list[Path]) -> list[dict[str, Any]]:
         run = found[-1]["run"] if found else 0
         if source.suffix == ".csv":
             found += _earlier(source, run)
-            last = found[-1]  # a run ends with a validation
+            last = found[-1]
             before = {"step": last["step"], "seconds": last["hours"] * 3600, "pixels": last["gigapixels"] * 1e9}
         else:
             lines = _lines(source / "log.jsonl")
-            found += _validations(run + 1, lines, before)
+            found += _points(run + 1, lines, before)
             before = {key: before[key] + lines[-1][key] for key in before}
     return found
 
@@ -42,7 +44,7 @@ def _earlier(path: Path, run: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            numbers = {key: float(value) for key, value in row.items() if key != "learning rate"}
+            numbers = {key: float(value) for key, value in row.items() if key != "learning rate" and value}
             found.append(row | numbers | {"run": run + int(row["run"]), "step": int(row["step"])})
     return found
 
@@ -58,13 +60,14 @@ def _lines(log: Path) -> list[dict[str, Any]]:
     return kept
 
 
-def _validations(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> list[dict[str, Any]]:
-    found, losses = [], []
+def _points(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> list[dict[str, Any]]:
+    found, losses, part = [], [], 0
     for line in lines:
         losses.append(line["loss"])
-        if "valid_loss" not in line:
+        if "valid_loss" not in line and int(line["share"] * PARTS) == part:
             continue
-        middle = line["valid"][len(line["valid"]) // 2]
+        part = int(line["share"] * PARTS)
+        middle = line["valid"][len(line["valid"]) // 2] if "valid" in line else {"bpp": "", "psnr": ""}
         found.append(
             {
                 "run": run,
@@ -73,9 +76,9 @@ def _validations(run: int, lines: list[dict[str, Any]], before: dict[str, float]
                 "gigapixels": round((before["pixels"] + line["pixels"]) / 1e9, 4),
                 "learning rate": f"{line['rate']:.3g}",
                 "training loss": round(sum(losses) / len(losses), 4),
-                "validation loss": line["valid_loss"],
-                f"bpp at quality {middle['quality']:.0%}": middle["bpp"],
-                f"PSNR at quality {middle['quality']:.0%}": middle["psnr"],
+                "validation loss": line.get("valid_loss", ""),
+                "bpp at quality 50%": middle["bpp"],
+                "PSNR at quality 50%": middle["psnr"],
             }
         )
         losses = []
@@ -92,11 +95,13 @@ def draw(name: str, points: list[dict[str, Any]], target: Path) -> None:
     other = axes.twinx()
     for run in sorted({point["run"] for point in points}):
         of_run = [point for point in points if point["run"] == run]
-        hours = [point["hours"] for point in of_run]
         for where, key, style, color in ((axes, "validation", "o-", "#d6336c"), (other, "training", "s--", "#868e96")):
             label = f"{key} loss" if run == 1 else None
-            where.plot(hours, [point[f"{key} loss"] for point in of_run], style, color=color, label=label)
-    axes.set_xlabel("hours of training")
+            known = [point for point in of_run if point[f"{key} loss"] != ""]
+            seen, losses = ([point[of] for point in known] for of in ("gigapixels", f"{key} loss"))
+            where.plot(seen, losses, style, markersize=4, color=color, label=label)
+    axes.set_xscale("log")  # machines differ a hundredfold in pixels an hour
+    axes.set_xlabel("gigapixels seen")
     axes.set_ylabel("validation loss")
     axes.grid(alpha=0.3)
     other.set_ylabel("training loss")
@@ -114,14 +119,14 @@ def main() -> None:
     arguments = parser.parse_args()
     points = rows(arguments.runs)
     if not points:
-        parser.error("there is no validation in the logs")
+        parser.error("the logs are empty")
     target = RESULTS / f"training-{arguments.name}.csv"
     with target.open("w", newline="") as file:
         writer = csv.DictWriter(file, points[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(points)
     draw(arguments.name, points, target.with_suffix(".svg"))
-    print(f"{target}: {len(points)} validations")
+    print(f"{target}: {len(points)} points")
 
 
 if __name__ == "__main__":
