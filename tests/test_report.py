@@ -1,5 +1,6 @@
 """The README's figures and pictures are those of the committed results, and those are the shipped model's."""
 
+import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from PIL import Image
 
 from benchmarks import effort
 from benchmarks.figure import DRAWN, FIGURE, write_figure
+from benchmarks.kodak import KODAK_PHOTOS
+from benchmarks.order import MEASURES
 from benchmarks.page import PICTURE as PAGE
 from benchmarks.report import Row, curve, read_rows, results_of, shipped, splice, table, texts
 from lcodec.compare import Curve
@@ -69,6 +72,15 @@ def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Pa
 def test_results_are_those_of_the_shipped_models(model: str):
     labels = {row.model for row in read_rows(results_of(model))}
     assert labels == {shipped()[model]}, f"run `python -m benchmarks.kodak --model {model}`"
+
+
+@pytest.mark.parametrize("model", shipped())
+def test_quality_was_measured_to_be_in_order(model: str):
+    with results_of(model, "order").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == KODAK_PHOTOS
+    assert {row["model"] for row in rows} == {shipped()[model]}, f"run `python -m benchmarks.order --model {model}`"
+    assert all(row[f"{measure}_falls"] == "0" for row in rows for measure in MEASURES)
 
 
 def test_the_picture_of_the_page_shows_the_shipped_model():
