@@ -14,7 +14,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lcodec.training.loop import VALID_QUALITIES
+
 RESULTS = Path(__file__).parent / "results"
+#: The quality whose rate and PSNR a validation's row shows.
+MIDDLE = VALID_QUALITIES[len(VALID_QUALITIES) // 2]
 #: Of a run, each with a row at least.
 PARTS = 20
 
@@ -67,7 +71,7 @@ def _points(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> 
         if "valid_loss" not in line and int(line["share"] * PARTS) == part:
             continue
         part = int(line["share"] * PARTS)
-        middle = line["valid"][len(line["valid"]) // 2] if "valid" in line else {"bpp": "", "psnr": ""}
+        middle = next((at for at in line.get("valid", ()) if at["quality"] == MIDDLE), {"bpp": "", "psnr": ""})
         found.append(
             {
                 "run": run,
@@ -77,8 +81,8 @@ def _points(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> 
                 "learning rate": f"{line['rate']:.3g}",
                 "training loss": round(sum(losses) / len(losses), 4),
                 "validation loss": line.get("valid_loss", ""),
-                "bpp at quality 50%": middle["bpp"],
-                "PSNR at quality 50%": middle["psnr"],
+                f"bpp at quality {MIDDLE:.0%}": middle["bpp"],
+                f"PSNR at quality {MIDDLE:.0%}": middle["psnr"],
             }
         )
         losses = []

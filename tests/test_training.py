@@ -26,6 +26,7 @@ from lcodec.tradeoff.bits import SCALE_MIN, bin_bits
 from lcodec.tradeoff.distortion import ms_ssim
 from lcodec.training.data import Photos, load_photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
+from lcodec.training.gradient import Gradient
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
 from lcodec.training.parameters import ANCHORS, Parameters, Widths, at_quality, effective, respaced, start, unfold
@@ -130,6 +131,17 @@ def test_photos_beyond_memory_are_decoded_when_drawn(photos: Photos, folder: Pat
     (tmp_path / "good.png").write_bytes(content[:2000])
     with pytest.raises(OSError, match="no photo of this step"):
         load_photos([tmp_path], few).crops(torn.draw(8, 64, np.random.default_rng(0)))
+
+
+def test_photos_of_the_next_step_are_decoded_while_this_one_computes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamed, events = load_photos([folder], 100_000), []
+    expect, computed = streamed.expect, Gradient.__call__
+    monkeypatch.setattr(streamed, "expect", lambda cuts: (events.append("expect"), expect(cuts)))
+    monkeypatch.setattr(Gradient, "__call__", lambda *given: (events.append("compute"), computed(*given))[1])
+    train(settings(tmp_path, 3), streamed, None, initial(streamed), ignore)
+    assert events == 3 * ["expect", "compute"]
 
 
 def test_loss_falls(photos: Photos, tmp_path: Path) -> None:

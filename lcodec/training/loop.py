@@ -66,7 +66,8 @@ EMA_DECAY = 0.999
 CLIP_NORM = 20.0
 #: A run gives up after so many steps in a row without a finite gradient.
 MAX_SKIPPED = 20
-#: A GPU's figures are read, and reported, every so many steps: to read them is to wait until it stands still.
+#: A GPU's figures are read, and reported, every so many steps: to read them is to wait until it stands still. As often
+#: as the command logs them (`lcodec.cli.train`).
 READ_EVERY = 20
 
 
@@ -148,7 +149,6 @@ class _Trainer:
         self.tensors = list(self.trained.values())
         self.values = [tensor.detach() for tensor in self.tensors]
         self.averages = [self.ema[name] for name in self.trained]
-        self.flat: Tensor | None = None  # the gradient that the tensors' are views of
         self.optimiser = torch.optim.Adam(self.tensors, lr=settings.rate, betas=BETAS, fused=True)
         for name in state.moment1:
             self.optimiser.state[self.trained[name]] = {
@@ -159,15 +159,18 @@ class _Trainer:
         self.gradient = Gradient(self.params, self.tensors, self.goal, settings.bfloat16)
         self.crops = cropper(photos, self.device)
         self.drawn = self._draw()  # of the step to come
-        # Steps without a finite gradient: all in this sitting, and the latest in a row.
-        self.passed_over = torch.zeros(2, device=self.device)
-        self.known_skipped = 0  # of them, those that `read` has seen
+        # Steps without a finite gradient: all, and the latest in a row. Progress knows of them once they are read.
+        self.passed_over = torch.tensor([float(self.progress.skipped_steps), 0.0], device=self.device)
 
     def step(self) -> None:
         """Take one step. A GPU may still be at it afterwards: `read` waits."""
         progress, rate = self.progress, learning_rate(self.settings, self.progress)
         noise_seed, cuts, qualities = self.drawn
         crops = self.crops(cuts)
+        progress.step += 1
+        progress.pixels += crops.shape[:3].numel() * self.world
+        self.drawn = self._draw()
+        self.photos.expect(self.drawn[1])  # decoded while this step computes
         weights = np.array([cut.weight for cut in cuts], np.float32)
         quality, weight = (torch.from_numpy(x).to(self.device, non_blocking=True) for x in (qualities, weights))
         self.gradient.noise.manual_seed(noise_seed)
@@ -178,11 +181,7 @@ class _Trainer:
         norm = torch.linalg.vector_norm(flat)
         self._update(flat, rate, norm)
         self.figures = torch.cat((figures, norm[None], self.passed_over))
-        progress.step += 1
-        progress.pixels += crops.shape[:3].numel() * self.world
         self.line = {"step": progress.step, "pixels": progress.pixels, "rate": rate, "crop": crops.shape[1]}
-        self.drawn = self._draw()
-        self.photos.expect(self.drawn[1])
 
     def read(self) -> dict[str, Any]:
         """Figures of the latest step, once it is done.
@@ -191,10 +190,8 @@ class _Trainer:
             LcodecError: the gradients of too many steps in a row were not finite.
         """
         loss, bpp, psnr, norm, skipped, in_a_row = self.figures.tolist()
-        new = int(skipped) - self.known_skipped
-        self.known_skipped += new
-        self.progress.skipped_steps += new
-        self.progress.adam_steps -= new
+        self.progress.adam_steps -= int(skipped) - self.progress.skipped_steps
+        self.progress.skipped_steps = int(skipped)
         if in_a_row >= MAX_SKIPPED:
             raise LcodecError(f"no finite gradient in {MAX_SKIPPED} steps; the last good state is kept")
         read = {"loss": round(loss, 5), "bpp": round(bpp, 5), "psnr": round(psnr, 4), "norm": round(norm, 4)}
@@ -213,7 +210,7 @@ class _Trainer:
         return seed, cuts, (np.arange(count, dtype=np.float32) + rng.random(count, np.float32)) / np.float32(count)
 
     def _update(self, flat: Tensor, rate: float, norm: Tensor) -> None:
-        """Adam and the moving average, unless the gradient is not finite.
+        """Adam, unless the gradient is not finite, and the moving average.
 
         Args:
             flat: gradient of all trained parameters, in their order.
@@ -221,11 +218,9 @@ class _Trainer:
             norm: of `flat`.
         """
         progress = self.progress
-        if self.flat is not flat:
-            self.flat = flat
-            parts = torch.split(flat, [tensor.numel() for tensor in self.tensors])
-            for tensor, part in zip(self.tensors, parts, strict=True):
-                tensor.grad = part.view_as(tensor)
+        parts = torch.split(flat, [tensor.numel() for tensor in self.tensors])
+        for tensor, part in zip(self.tensors, parts, strict=True):
+            tensor.grad = part.view_as(tensor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         # What a gradient scaler tells the fused optimiser, so that no decision waits for the GPU: divide gradients by
