@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from lcodec.alpha import pack_alpha
+from lcodec.picture.alpha import pack_alpha
 
 SIZE = (768, 512)
 #: Drawn this many times as large, then reduced: edges are antialiased.

@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.report import shipped
 from lcodec.cli import main as lcodec
 from lcodec.zoo import DEFAULT
-from tests.browser import Browser
+from tests.support.browser import Browser
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "tests" / "data" / "photo.jpg"

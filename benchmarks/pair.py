@@ -23,7 +23,7 @@ from benchmarks.kodak import open_model
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import read_picture
-from lcodec.rate import Target, encode_to
+from lcodec.targets import Target, encode_to
 
 RESULTS = Path(__file__).parent / "results" / "pair.csv"
 RATES = (0.13, 0.19)

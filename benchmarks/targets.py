@@ -1,7 +1,7 @@
 """`python -m benchmarks.targets --photos DIR`: whether targets hold, how closely, and after how many codings.
 
 Sizes are those of the bytes, PSNR that of a decoding of its own, not what the search says of itself. A target that
-`lcodec.rate` calls out of reach counts as such only where quality 0 or 100, coded here, shows that it is.
+`lcodec.targets` calls out of reach counts as such only where quality 0 or 100, coded here, shows that it is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.errors import LimitError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture, read_picture
-from lcodec.rate import Target, encode_to
+from lcodec.targets import Target, encode_to
 from lcodec.zoo import DEFAULT, Zoo
 
 RESULTS = Path(__file__).parent / "results" / "targets.csv"

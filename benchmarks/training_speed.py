@@ -26,7 +26,7 @@ from rich.table import Table
 from lcodec.training.data import load_photos
 from lcodec.training.loop import Settings, train
 from lcodec.training.parameters import ANCHORS
-from lcodec.training.session import begin
+from lcodec.training.run import begin
 
 RESULTS = Path(__file__).parent / "results" / "training-speed.csv"
 

@@ -1,7 +1,7 @@
 """The spine: picture -> file and file -> picture, a line a stage. `encode` and `decode` are mirror images.
 
 On a CPU both run on NumPy alone; torch is imported for a GPU, and for the slow levels of effort.
-Large pictures are coded in regions (`lcodec.regions`), several at a time; memory stays within the caller's limit.
+Large pictures are coded in regions, several at a time (`lcodec.execution`); memory stays within the limit given.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from itertools import chain
 
 import numpy as np
 
-from lcodec.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.container import Header, Part, pack, unpack
 from lcodec.effort import Effort
-from lcodec.engine import Backend, Device, Engine
 from lcodec.entropy.model import QUALITY_STEPS
 from lcodec.errors import DamagedError, LimitError, UsageError
+from lcodec.execution.engine import Backend, Device, Engine
+from lcodec.execution.regions import MEMORY, Kept, Region, cut, strips, workers_to_decode, workers_to_encode
+from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.networks.transforms import LATENT_STRIDE, SYNTHESIS_HALO
 from lcodec.picture import METADATA, Picture
-from lcodec.regions import MEMORY, Kept, Region, cut, strips, workers_to_decode, workers_to_encode
-from lcodec.stages import Analyses, Synthesis
+from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.zoo import Model, Zoo
 
 __all__ = ["MAX_PIXELS", "MEMORY", "Backend", "Device", "decode", "encode"]

@@ -37,7 +37,7 @@ SIDE_MAX = (1 << 24) - 1
 REGION_UNIT = 64
 #: Types of optional chunks: name -> type.
 CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
-#: Chunks that come compressed by means of their own (`lcodec.alpha`): all others are deflated here.
+#: Chunks that come compressed by means of their own (`lcodec.picture.alpha`): all others are deflated here.
 _PACKED = {"alpha"}
 #: Largest optional chunk, decompressed.
 CHUNK_MAX = 1 << 24

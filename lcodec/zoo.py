@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcodec.errors import ModelError
-from lcodec.tradeoff import UNSAID, Goal
+from lcodec.goal import UNSAID, Goal
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -28,8 +28,9 @@ TARGET = "photo.lcdc"
 #: Writes the same file for ever, two contents in turn, as the commands do.
 WRITER = """
 import itertools, pathlib, sys
-from lcodec.cli import Terminated, _signals_raised
-from lcodec.cli.files import Job, write
+from lcodec.cli import Terminated
+from lcodec.cli.app import _signals_raised
+from lcodec.cli.batch.files import Job, write
 job = Job(None, pathlib.Path(sys.argv[1]))
 try:
     with _signals_raised():

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lcodec.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.codec import decode, encode
 from lcodec.container import pack, read_header, unpack
 from lcodec.errors import DamagedError, PictureError
 from lcodec.picture import METADATA, Picture
+from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.zoo import Zoo
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 GOLDEN = Path(__file__).parent / "golden"
 ZOO = Zoo([GOLDEN / "v1"])

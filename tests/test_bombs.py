@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lcodec.cli import files
+from lcodec.cli.batch import files
 from lcodec.codec import MAX_PIXELS
 from lcodec.container import pack, unpack
 from lcodec.errors import DamagedError, LcodecError, LimitError

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec import stages
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.entropy import model
 from lcodec.errors import LimitError, ModelError, UsageError
+from lcodec.execution import stages
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 ZOO = Zoo([GOLDEN])

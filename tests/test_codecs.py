@@ -16,8 +16,7 @@ from lcodec.compare.plan import choose
 from lcodec.errors import UsageError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture
-
-from .pictures import picture
+from tests.support.pictures import picture
 
 AT_HAND = [
     pytest.param(

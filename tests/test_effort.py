@@ -13,11 +13,14 @@ from lcodec.container import unpack
 from lcodec.effort import EFFORT_MAX, levels, refine
 from lcodec.effort.descent import Descent
 from lcodec.effort.rdoq import Rdoq
-from lcodec.engine import Engine
 from lcodec.entropy.coder import SymbolEncoder
 from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import gain_at
 from lcodec.errors import UsageError
+from lcodec.execution.engine import Engine
+from lcodec.execution.regions import Region
+from lcodec.execution.stages import Analyses, Synthesis
+from lcodec.goal import MS_SSIM_WEIGHT, Goal
 from lcodec.metrics import ms_ssim
 from lcodec.networks.hyperprior import STEPS
 from lcodec.networks.ops import NumpyOps
@@ -25,11 +28,8 @@ from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.picture import Picture
-from lcodec.regions import Region
-from lcodec.stages import Analyses, Synthesis
-from lcodec.tradeoff import MS_SSIM_WEIGHT, Goal
 from lcodec.zoo import Zoo
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.test_codec import MODEL, ZOO
 
 GENERATOR = np.random.default_rng(5)

@@ -11,8 +11,8 @@ from PIL import Image, features
 
 from lcodec.errors import PictureError
 from lcodec.picture import Picture, read_picture
-from tests import files
-from tests.files import Array
+from tests.support import files
+from tests.support.files import Array
 
 MANY = 1 << 28
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6

@@ -16,8 +16,7 @@ from PIL import Image
 from lcodec.errors import LcodecError
 from lcodec.metrics import MEASURES, haarpsi, psnr, psnr_y
 from lcodec.metrics.ssimulacra2 import TAPS, WEIGHTS
-
-from .pictures import picture
+from tests.support.pictures import picture
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

@@ -14,8 +14,8 @@ from lcodec.codec import decode, encode
 from lcodec.picture import WRITES, Picture, read_picture, write_picture
 from lcodec.picture.metadata import upright_exif, upright_xmp
 from lcodec.zoo import Zoo
-from tests.files import DISPLAY_P3
-from tests.pictures import picture
+from tests.support.files import DISPLAY_P3
+from tests.support.pictures import picture
 
 MANY = 1 << 28
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="caf\xc3\xa9"/></x:xmpmeta>'

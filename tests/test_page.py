@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from lcodec.cli import main
-
-from .browser import Browser, programs
+from tests.support.browser import Browser, programs
 
 PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 needs_browser = pytest.mark.skipif(programs() is None, reason="no chromium with chromedriver on the PATH")

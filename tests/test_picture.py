@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageOps, features
 
 from lcodec.errors import LimitError, PictureError, UsageError
 from lcodec.picture import WRITES, Picture, parse_colour, read_picture, write_picture
-from tests import files
+from tests.support import files
 
 PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 MANY = 1 << 28

@@ -18,7 +18,7 @@ from lcodec import codec
 from lcodec.container import read_header
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
-from tests.files import DISPLAY_P3
+from tests.support.files import DISPLAY_P3
 
 PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from lcodec import codec
 from lcodec.codec import decode, encode
 from lcodec.container import unpack
-from lcodec.engine import Engine
 from lcodec.errors import LimitError
+from lcodec.execution.engine import Engine
+from lcodec.execution.regions import MEMORY, Region, cut, workers_to_decode, workers_to_encode
+from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.picture import Picture
-from lcodec.regions import MEMORY, Region, cut, workers_to_decode, workers_to_encode
-from lcodec.stages import Analyses, Synthesis
 from lcodec.zoo import Zoo
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 ZOO = Zoo([Path(__file__).parent / "golden" / "v1"])
 MODEL = ZOO.load("golden")

@@ -19,11 +19,11 @@ from PIL import Image
 from lcodec import metrics
 from lcodec.codec import decode, encode
 from lcodec.container import read_header
+from lcodec.entropy.bits import SCALE_MIN, bin_bits
 from lcodec.errors import LcodecError
+from lcodec.goal import UNSAID, Goal
+from lcodec.metrics.differentiable import ms_ssim
 from lcodec.picture import Picture
-from lcodec.tradeoff import UNSAID, Goal
-from lcodec.tradeoff.bits import SCALE_MIN, bin_bits
-from lcodec.tradeoff.distortion import ms_ssim
 from lcodec.training.data import Photos, load_photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.gradient import Gradient
@@ -31,10 +31,10 @@ from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
 from lcodec.training.parameters import ANCHORS, Parameters, Widths, at_quality, effective, respaced, start, unfold
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
-from lcodec.training.session import begin
+from lcodec.training.run import begin
 from lcodec.training.state import Progress, State, load_state
 from lcodec.zoo import Zoo, as_model
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
 ROOT = Path(__file__).parents[1]

@@ -12,8 +12,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lcodec.goal import Aim, Goal
 from lcodec.networks.ops_torch import _Depthwise, _Linear
-from lcodec.tradeoff import Aim, Goal
 from lcodec.training.data import InMemory, Photos
 from lcodec.training.gradient import Gradient, cropper
 from lcodec.training.loop import READ_EVERY, STATE_FILE, train

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import files, folders, many_files, options
+from lcodec.cli import options
+from lcodec.cli.batch import files, folders, run
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -65,8 +66,8 @@ def decode(
     form = format_wanted or files.picture_format(output)
     jobs = folders.plan(inputs, output, folder, many, lambda source: files.picture_name(source, form), {files.SUFFIX})
 
-    from lcodec.cli.coding import Decoding
+    from lcodec.cli.batch.coding import Decoding
     from lcodec.picture import parse_colour
 
     decoding = Decoding(form, parse_colour(background), device, max_pixels, memory)
-    return many_files.run(jobs, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)
+    return run.run(jobs, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import completion, files, folders, many_files, options
+from lcodec.cli import completion, options
+from lcodec.cli.batch import files, folders, run
 from lcodec.errors import UsageError
 from lcodec.zoo import DEFAULT
 
@@ -112,7 +113,7 @@ def encode(
     wanted = options.target()
     jobs = folders.plan(inputs, output, folder, many, files.coded_name, files.PICTURES)
 
-    from lcodec.cli.coding import Encoding
+    from lcodec.cli.batch.coding import Encoding
     from lcodec.picture import WHITE, parse_colour
 
     encoding = Encoding.of(
@@ -128,4 +129,4 @@ def encode(
         max_pixels=max_pixels,
         memory=memory,
     )
-    return many_files.run(jobs, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)
+    return run.run(jobs, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.cli import batch, completion, files, options
+from lcodec.cli import completion, console, options
+from lcodec.cli.batch import files
 from lcodec.errors import LcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -108,13 +109,13 @@ def eval(  # noqa: A001 - the command's name
         write_data(report, out)
         _write_pictures(report, out, jobs)
     if as_json:
-        batch.print_json(report.record())
+        console.print_json(report.record())
     else:
-        from rich.console import Console
+        import rich.console
 
-        console = Console(width=None if sys.stdout.isatty() else 200)
+        screen = rich.console.Console(width=None if sys.stdout.isatty() else 200)
         for table in tables(report):
-            console.print(table)
+            screen.print(table)
     return _exit_code(report)
 
 
@@ -180,12 +181,12 @@ def _exit_code(report: Report) -> int:
 def _progress(what: str) -> Iterator[Tick]:
     """Show progress with the time left: a bar on a terminal, else a line every minute."""
     if sys.stderr.isatty():
-        from rich.console import Console
+        import rich.console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         text = TextColumn("{task.description}")
         with Progress(
-            text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+            text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=rich.console.Console(stderr=True)
         ) as bar:
             item = bar.add_task(what)
             yield lambda done, total: bar.update(item, completed=done, total=total)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from lcodec.cli import batch, completion, files, options
+from lcodec.cli import completion, console, options
+from lcodec.cli.batch import files
 from lcodec.container import VERSION, Header, read_header
 from lcodec.zoo import Zoo
 
@@ -48,13 +49,13 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
             from lcodec import codec
 
             codec.decode(data, zoo, max_pixels=header.width * header.height)
-        record = _record(job, header, batch.model_name(zoo, header), check=check)
+        record = _record(job, header, console.model_name(zoo, header), check=check)
         if as_json:
-            batch.print_json(record)
+            console.print_json(record)
         else:
             click.echo(_text(record))
 
-    return batch.run(jobs, work, as_json=as_json)
+    return console.run(jobs, work, as_json=as_json)
 
 
 def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lcodec.cli import batch, completion, options
+from lcodec.cli import completion, console, options
 from lcodec.errors import ModelError
 from lcodec.zoo import DEFAULT, Entry, Zoo
 
@@ -64,11 +64,17 @@ def _list(*, as_json: bool) -> int:
     entries = Zoo().entries()
     if as_json:
         for entry in entries:
-            batch.print_json(_record(entry))
+            console.print_json(_record(entry))
         return 0
     rows = [("name", "aim", "size", "id", "")]
     rows += [
-        (entry.name, entry.aim, batch.human_size(entry.size), f"{entry.entropy_id}-{entry.synthesis_id}", entry.summary)
+        (
+            entry.name,
+            entry.aim,
+            console.human_size(entry.size),
+            f"{entry.entropy_id}-{entry.synthesis_id}",
+            entry.summary,
+        )
         for entry in entries
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

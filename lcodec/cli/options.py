@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lcodec.cli.batch.files import PICTURES, SUFFIX
 from lcodec.cli.completion import files_of
-from lcodec.cli.files import PICTURES, SUFFIX
 from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
-    from lcodec.rate import Name
+    from lcodec.targets import Name
 
     _Bytes = click.ParamType[int]
 else:

@@ -14,7 +14,7 @@ from lcodec.cli import completion, options
 from lcodec.errors import ModelError, PictureError, UsageError
 
 if TYPE_CHECKING:
-    from lcodec.tradeoff import Aim
+    from lcodec.goal import Aim
 
 __all__ = ["train"]
 
@@ -116,7 +116,7 @@ def train(
         raise UsageError("give either --hours or --steps")
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
-    from lcodec.tradeoff.distortion import MIN_CROP
+    from lcodec.metrics.differentiable import MIN_CROP
     from lcodec.training.loop import STATE_FILE, Settings, launched
     from lcodec.training.loop import train as run
 
@@ -132,7 +132,7 @@ def train(
         raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
     from lcodec.training.data import load_photos
     from lcodec.training.rounding import LOSS_MAX
-    from lcodec.training.session import begin, finish
+    from lcodec.training.run import begin, finish
 
     alone = 1 if device == "cuda" else os.cpu_count() or 1
     rank, processes = launched() or (0, processes or alone)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from lcodec.networks.ops import shuffle, unshuffle
 from lcodec.networks.ops_tape import TapeOps, Traced
+from lcodec.networks.tiling import map_tiles
 from lcodec.networks.transforms import LATENT_STRIDE, SYNTHESIS_HALO, synthesis
-from lcodec.tiling import map_tiles
 
 __all__ = ["Descent"]
 

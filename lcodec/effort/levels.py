@@ -13,16 +13,16 @@ import numpy.typing as npt
 
 from lcodec.effort.descent import Descent
 from lcodec.effort.rdoq import Rdoq
-from lcodec.engine import Engine
 from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, Coded, EntropyModel, gain_at
 from lcodec.errors import UsageError
+from lcodec.execution.engine import Engine
+from lcodec.execution.regions import Region
+from lcodec.execution.stages import Synthesis, colour, pad
+from lcodec.goal import MS_SSIM_WEIGHT
 from lcodec.metrics import ms_ssim
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.hyperprior import HYPER_STRIDE
 from lcodec.networks.transforms import LATENT_STRIDE
-from lcodec.regions import Region
-from lcodec.stages import Synthesis, colour, pad
-from lcodec.tradeoff import MS_SSIM_WEIGHT
 from lcodec.zoo import Model
 
 if TYPE_CHECKING:

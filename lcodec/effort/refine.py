@@ -20,17 +20,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcodec.effort.levels import HALO, TILE
+from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
 from lcodec.entropy.model import Levels
 from lcodec.entropy.tables import SCALES
+from lcodec.goal import Aim
+from lcodec.metrics.differentiable import distortion
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
-from lcodec.networks.cells import cells, positions, whole
 from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps, fast_type
+from lcodec.networks.steps import cells, positions, whole
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
-from lcodec.tradeoff import Aim
-from lcodec.tradeoff.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
-from lcodec.tradeoff.distortion import distortion
 
 __all__ = ["Refiner"]
 

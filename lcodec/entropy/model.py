@@ -32,7 +32,7 @@ from lcodec.networks.hyperprior import (
     correction,
     hyper_synthesis,
 )
-from lcodec.tiling import map_tiles
+from lcodec.networks.tiling import map_tiles
 
 __all__ = [
     "MEAN_STEPS",

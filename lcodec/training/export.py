@@ -21,11 +21,11 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from lcodec.atomic import write_whole
+from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
 from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
-from lcodec.tradeoff import Goal
-from lcodec.tradeoff.bits import SCALE_MIN, SCALE_STEP_LN
+from lcodec.goal import Goal
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, as_model
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lcodec.goal import Goal
 from lcodec.networks.ops_torch import fast_type
-from lcodec.tradeoff import Goal
 from lcodec.training.data import Cut, InMemory, Photos
 from lcodec.training.objective import objective
 from lcodec.training.parameters import Parameters

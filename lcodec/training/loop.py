@@ -38,7 +38,7 @@ from torch.multiprocessing.spawn import (
 )
 
 from lcodec.errors import LcodecError
-from lcodec.tradeoff import Goal
+from lcodec.goal import Goal
 from lcodec.training.data import Cut, Photos
 from lcodec.training.gradient import Gradient, cropper
 from lcodec.training.objective import objective

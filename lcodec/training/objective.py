@@ -14,13 +14,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lcodec.networks.cells import cells, positions, whole
+from lcodec.entropy.bits import bin_bits
+from lcodec.goal import UNSAID, Goal
+from lcodec.metrics.differentiable import distortion
 from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
+from lcodec.networks.steps import cells, positions, whole
 from lcodec.networks.transforms import analysis, synthesis
-from lcodec.tradeoff import UNSAID, Goal
-from lcodec.tradeoff.bits import bin_bits
-from lcodec.tradeoff.distortion import distortion
 from lcodec.training.parameters import FIXED, at_quality, effective
 
 __all__ = ["Objective", "objective"]

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lcodec.atomic import write_whole
-from lcodec.tradeoff import Goal
+from lcodec.goal import Goal
 from lcodec.training.parameters import Parameters
 
 __all__ = ["Progress", "State", "goal_of", "load_state", "save_state"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from lcodec.cli.files import picture_format, picture_name
+from lcodec.cli.batch.files import picture_format, picture_name
 from lcodec.errors import UsageError
 
 from .conftest import Run

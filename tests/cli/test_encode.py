@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lcodec.cli.files import coded_name
+from lcodec.cli.batch.files import coded_name
 from lcodec.container import MAGIC, read_header
 from lcodec.zoo import Zoo
 

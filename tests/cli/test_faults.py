@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from lcodec import atomic
-from lcodec.cli import files
+from lcodec.cli.batch import files
 from lcodec.errors import UsageError
 from tests import faults
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lcodec.cli import folders
-from lcodec.cli.files import PICTURES, coded_name
+from lcodec.cli.batch import folders
+from lcodec.cli.batch.files import PICTURES, coded_name
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import UsageError
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lcodec.cli import many_files, record
-from lcodec.cli.files import Job
+from lcodec.cli.batch import record
+from lcodec.cli.batch import run as batch_run
+from lcodec.cli.batch.files import Job
 
 from .conftest import Result, Run
 
@@ -107,7 +108,7 @@ def test_other_model_of_the_same_name_is_made_again(encode: Encode, tmp_path: Pa
     arrays = load_file(mine)
     name = next(name for name in arrays if name.startswith("analysis."))
     save_file(arrays | {name: np.zeros_like(arrays[name])}, mine)
-    from lcodec.cli import coding
+    from lcodec.cli.batch import coding
 
     coding._load.cache_clear()
     assert made(encode("-m", mine)) == ["a.lcdc", "b.lcdc"]
@@ -176,7 +177,7 @@ def test_two_runs_with_two_settings_leave_a_good_record(encode: Encode, out: Pat
 
 def test_twin_run_in_between_is_no_conflict(encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
     encode()
-    monkeypatch.setattr(many_files.record, "read", lambda root: {})  # read before the twin wrote
+    monkeypatch.setattr(batch_run.record, "read", lambda root: {})  # read before the twin wrote
     assert made(encode()) == []
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lcodec.cli import workers
-from lcodec.cli.coding import Encoding
+from lcodec import processes
+from lcodec.cli.batch.coding import Encoding
+from lcodec.cli.batch.work import Failure, Task, lost, work
 from lcodec.cli.options import FolderOptions
-from lcodec.cli.work import Failure, Task, lost, work
 from lcodec.container import unpack
 
 from .conftest import PHOTO, Run
@@ -161,7 +161,7 @@ def deadly(number: int) -> int:
 
 
 def test_deadly_task_is_given_up_and_the_others_are_done() -> None:
-    results = list(workers.in_processes(deadly, iter(range(12)), 2, lambda number: -number))
+    results = list(processes.in_processes(deadly, iter(range(12)), 2, lambda number: -number))
     assert sorted(results) == [-5, *(number for number in range(12) if number != 5)]
 
 
@@ -180,14 +180,14 @@ def surroundings(_: int) -> tuple[str | None, bool]:
 
 def test_processes_have_one_thread_and_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENBLAS_NUM_THREADS")
-    assert list(workers.in_processes(surroundings, iter([0]), 1, surroundings)) == [("1", False)]
+    assert list(processes.in_processes(surroundings, iter([0]), 1, surroundings)) == [("1", False)]
     assert "OPENBLAS_NUM_THREADS" not in os.environ
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")  # the user's word
-    assert list(workers.in_processes(surroundings, iter([0]), 1, surroundings)) == [("3", False)]
+    assert list(processes.in_processes(surroundings, iter([0]), 1, surroundings)) == [("3", False)]
 
 
 def test_leaving_early_ends_the_processes() -> None:
-    results = workers.in_processes(time.sleep, iter([0, 0, 60, 60, 60]), 2, time.sleep)
+    results = processes.in_processes(time.sleep, iter([0, 0, 60, 60, 60]), 2, time.sleep)
     start = time.monotonic()
     assert next(results) is None
     results.close()
@@ -204,7 +204,7 @@ def test_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_broken_pipe_is_not_an_input_that_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from lcodec.cli import files
+    from lcodec.cli.batch import files
 
     def broken(*_: object, **__: object) -> None:
         raise BrokenPipeError
@@ -250,7 +250,7 @@ def test_cluster_that_loses_a_worker(run: Run, many: Path, tmp_path: Path) -> No
 @pytest.mark.filterwarnings("default")
 def test_no_scheduler_there(run: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(workers, "_PATIENCE", 1)
+    monkeypatch.setattr(processes, "_PATIENCE", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense"):
         result = run("encode", "-r", many, "-O", tmp_path / "out", "--scheduler", address)
         assert result.code == 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from lcodec.container import Container
 from lcodec.entropy.model import EntropyModel
-from lcodec.regions import cut
+from lcodec.execution.regions import cut
 
 
 def symbols(container: Container, entropy: EntropyModel) -> str:

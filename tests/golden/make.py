@@ -16,13 +16,13 @@ import torch
 
 from lcodec import codec
 from lcodec.container import unpack
+from lcodec.goal import UNSAID
 from lcodec.picture import Picture
-from lcodec.tradeoff import UNSAID
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import FIXED, Parameters, Widths, start
 from lcodec.zoo import Zoo
 from tests.golden import symbols
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
 #: (height, width, channels, quality)

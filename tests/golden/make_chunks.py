@@ -18,7 +18,7 @@ from lcodec.container import unpack
 from lcodec.picture import METADATA, Picture
 from lcodec.zoo import Zoo
 from tests.golden import symbols
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 MODEL = Path(__file__).parent / "v1"
 

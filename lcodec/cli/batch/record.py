@@ -24,7 +24,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from lcodec.cli.files import Job
+from lcodec.cli.batch.files import Job
 from lcodec.errors import LcodecError
 
 __all__ = ["add", "digest", "digest_file", "line", "read"]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
-from lcodec.cli import batch, files, record
-from lcodec.cli.coding import Coding, Encoding
-from lcodec.cli.files import Job
+from lcodec.cli import console
+from lcodec.cli.batch import files, record
+from lcodec.cli.batch.coding import Coding, Encoding
+from lcodec.cli.batch.files import Job
+from lcodec.cli.batch.work import Outcome, Task, lost, work
 from lcodec.cli.options import FolderOptions
-from lcodec.cli.work import Outcome, Task, lost, work
 from lcodec.errors import UsageError
 
 __all__ = ["run"]
@@ -51,7 +52,7 @@ def run(
     over_folders = many.files_from is not None or any(job.root is not None for job in jobs) or not jobs
     # On a terminal a bar takes the place of the lines; JSON on the same terminal would write over it.
     bar = over_folders and not quiet and sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
-    failures = batch.Failures(as_json=as_json, json_err=json_err)
+    failures = console.Failures(as_json=as_json, json_err=json_err)
     total = _Total()
     with (
         closing(_outcomes(jobs, coding, many, force=force, quiet=quiet or as_json or bar)) as outcomes,
@@ -62,7 +63,7 @@ def run(
             if outcome.failure is not None:
                 failures.add(outcome.task.job.source_name, outcome.failure.message, outcome.failure.exit_code)
             elif as_json:
-                batch.print_json(_record(outcome), err=json_err)
+                console.print_json(_record(outcome), err=json_err)
             elif not quiet and not bar and (outcome.what != "current" or not over_folders):
                 for note in outcome.report.notes if outcome.report else ():
                     click.echo(f"lcodec: {outcome.task.job.source_name}: note: {note}", err=True)
@@ -86,18 +87,18 @@ def _outcomes(
         for job in jobs
     )
     if many.scheduler is not None:
-        from lcodec.cli.workers import on_cluster
+        from lcodec.processes import on_cluster
 
         yield from on_cluster(work, tasks, many.scheduler, lost)
         return
     count = many.worker_count(len(jobs), coding.device)
     if count == 1:
         for task in tasks:
-            with batch.progress(task.job, quiet=quiet) as progress:
+            with console.progress(task.job, quiet=quiet) as progress:
                 outcome = work(task, progress)
             yield outcome
         return
-    from lcodec.cli.workers import in_processes
+    from lcodec.processes import in_processes
 
     yield from in_processes(work, tasks, count, lost)
 
@@ -143,7 +144,7 @@ class _Total:
         parts = [f"{done} {verb}"]
         if done:
             ratio = self.output_bytes / max(self.source_bytes, 1)
-            sizes = f"{batch.human_size(self.source_bytes)} -> {batch.human_size(self.output_bytes)}"
+            sizes = f"{console.human_size(self.source_bytes)} -> {console.human_size(self.output_bytes)}"
             parts[0] += f", {sizes} ({100 * ratio:.1f} %), {seconds:.1f} s, {done / seconds:.1f} a second"
         parts += [f"{self.counts[what]} {word}" for what, word in words.items() if what in self.counts]
         return "; ".join(parts)
@@ -160,15 +161,15 @@ def _bar(total: int) -> Iterator[Tick]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     text = TextColumn("{task.fields[rate]}  {task.fields[sizes]}")
-    console = Console(stderr=True)
+    screen = Console(stderr=True)
     sums = _Total()
-    with Progress(BarColumn(), MofNCompleteColumn(), text, TimeRemainingColumn(), console=console) as bar:
+    with Progress(BarColumn(), MofNCompleteColumn(), text, TimeRemainingColumn(), console=screen) as bar:
         item = bar.add_task("", total=total, rate="", sizes="")
 
         def tick(outcome: Outcome) -> None:
             sums.add(outcome)
             rate = sum(sums.counts.values()) / (time.perf_counter() - sums.start)
-            sizes = f"{batch.human_size(sums.source_bytes)} -> {batch.human_size(sums.output_bytes)}"
+            sizes = f"{console.human_size(sums.source_bytes)} -> {console.human_size(sums.output_bytes)}"
             bar.update(item, advance=1, rate=f"{rate:.1f}/s", sizes=sizes)
 
         yield tick

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from lcodec import __version__
-from lcodec.tradeoff import LAMBDA_RANGE, Aim, Goal
+from lcodec.goal import LAMBDA_RANGE, Aim, Goal
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings

@@ -8,8 +8,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from lcodec.cli import files
-from lcodec.cli.files import Pieces
+from lcodec.cli.batch import files
+from lcodec.cli.batch.files import Pieces
 from lcodec.errors import ModelError
 from lcodec.zoo import ANALYSIS, Zoo, identify
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lcodec.codec import Device
     from lcodec.container import Header
     from lcodec.picture.read import Alpha
-    from lcodec.rate import Found, Name
+    from lcodec.targets import Found, Name
     from lcodec.zoo import Model
 
 __all__ = ["Coded", "Coding", "Decoding", "Encoding", "Progress"]
@@ -103,7 +103,7 @@ class Encoding:
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Encode a picture file."""
-        from lcodec import codec, rate
+        from lcodec import codec, targets
         from lcodec.container import read_header
         from lcodec.picture import read_picture
 
@@ -124,8 +124,8 @@ class Encoding:
         if self.target is None:
             found, data = None, code(picture, model, self.quality)
         else:
-            target = rate.Target(*self.target)
-            found = rate.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
+            target = targets.Target(*self.target)
+            found = targets.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
             data = found.data
         return Coded(Pieces(data), read_header(data), model.name, tuple(notes), found)
 
@@ -161,7 +161,7 @@ class Decoding:
     def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
         """Decode a coded file to a picture file."""
         from lcodec import codec
-        from lcodec.cli.batch import model_name
+        from lcodec.cli.console import model_name
         from lcodec.container import read_header
         from lcodec.picture import write_picture
 

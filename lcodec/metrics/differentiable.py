@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lcodec.goal import MS_SSIM_WEIGHT, Aim
 from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
-from lcodec.tradeoff import MS_SSIM_WEIGHT, Aim
 
 __all__ = ["MIN_CROP", "distortion", "ms_ssim"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lcodec.atomic import copy_status
-from lcodec.cli import files, record
-from lcodec.cli.batch import Report, as_lcodec_error
-from lcodec.cli.coding import Coding, Progress
-from lcodec.cli.files import Job
+from lcodec.cli.batch import files, record
+from lcodec.cli.batch.coding import Coding, Progress
+from lcodec.cli.batch.files import Job
+from lcodec.cli.console import Report, as_lcodec_error
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, LimitError, UsageError
 

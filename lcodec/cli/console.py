@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lcodec.cli.files import Job
+from lcodec.cli.batch.files import Job
 from lcodec.errors import LcodecError, LimitError
 
 if TYPE_CHECKING:
     from lcodec.container import Header
-    from lcodec.rate import Found
+    from lcodec.targets import Found
     from lcodec.zoo import Zoo
 
 __all__ = ["Failures", "Report", "as_lcodec_error", "human_size", "model_name", "print_json", "progress", "run"]

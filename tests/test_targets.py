@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec import rate
+from lcodec import targets
 from lcodec.codec import decode, encode
 from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
-from lcodec.rate import CODINGS_MAX, Target, encode_to
+from lcodec.targets import CODINGS_MAX, Target, encode_to
 from lcodec.zoo import Zoo
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.test_codec import MODEL, ZOO
 
 PICTURE = Picture(picture(170, 180), icc=bytes(range(200)))
@@ -47,7 +47,7 @@ def test_bits_per_pixel_count_the_whole_file(ends: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["min-psnr", "min-ms-ssim"])
-def test_floors_hold_for_what_is_decoded(name: rate.Name) -> None:
+def test_floors_hold_for_what_is_decoded(name: targets.Name) -> None:
     metric = psnr if name == "min-psnr" else ms_ssim
     low, high = (metric(PICTURE.pixels, decode(encode(PICTURE, MODEL, quality), ZOO).pixels) for quality in (10, 90))
     wanted = (low + high) / 2
@@ -88,12 +88,12 @@ def test_search_on_any_rising_curve(
     """A target on the curve is met closely in few trials; one beyond its end is not met, and the end was tried."""
     wanted = rise * place
 
-    def attempt(level: int) -> rate._Trial:
+    def attempt(level: int) -> targets._Trial:
         score = rise * (level / 10_000) ** power + waver * math.sin(seed + level)
         met = score <= wanted if ceiling else score >= wanted
-        return rate._Trial(level, score, met, bytes(level), score)
+        return targets._Trial(level, score, met, bytes(level), score)
 
-    best, count = rate._search(attempt, wanted, ceiling=ceiling, slope=2e-4)
+    best, count = targets._search(attempt, wanted, ceiling=ceiling, slope=2e-4)
     assert count <= CODINGS_MAX
     if 0.05 <= place <= 0.95 and 0.5 <= power <= 2:
         assert best.met
@@ -106,11 +106,11 @@ def test_search_on_any_rising_curve(
 def test_equal_pictures_have_no_finite_score() -> None:
     """PSNR is infinite where a picture is kept exactly."""
 
-    def attempt(level: int) -> rate._Trial:
+    def attempt(level: int) -> targets._Trial:
         score = math.inf if level > 7000 else 30.0
-        return rate._Trial(level, score, score >= 40, bytes(level), score)
+        return targets._Trial(level, score, score >= 40, bytes(level), score)
 
-    best, count = rate._search(attempt, 40, ceiling=False, slope=1e-3)
+    best, count = targets._search(attempt, 40, ceiling=False, slope=1e-3)
     assert best.met
     assert count <= CODINGS_MAX
 

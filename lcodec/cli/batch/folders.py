@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from lcodec.cli import files
-from lcodec.cli.files import Job
+from lcodec.cli.batch import files
+from lcodec.cli.batch.files import Job
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, UsageError
 

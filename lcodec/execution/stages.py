@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.engine import Engine
 from lcodec.entropy.model import MEAN_STEPS, gain_at
+from lcodec.execution.engine import Engine
+from lcodec.execution.regions import Region
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
+from lcodec.networks.tiling import map_tiles
 from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
-from lcodec.regions import Region
-from lcodec.tiling import map_tiles
 from lcodec.zoo import Model
 
 __all__ = ["Analyses", "Synthesis", "colour", "pad"]
