@@ -14,12 +14,13 @@ import numpy as np
 
 from lcodec.container import Header, Part, pack, unpack
 from lcodec.effort import Effort
-from lcodec.entropy.model import QUALITY_STEPS
 from lcodec.errors import DamagedError, LimitError, UsageError
 from lcodec.execution.engine import Backend, Device, Engine
-from lcodec.execution.regions import MEMORY, Kept, Region, cut, strips, workers_to_decode, workers_to_encode
+from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
+from lcodec.execution.regions import Kept, Region, cut, strips
 from lcodec.execution.stages import Analyses, Synthesis
-from lcodec.networks.transforms import LATENT_STRIDE, SYNTHESIS_HALO
+from lcodec.networks.gains import QUALITY_STEPS
+from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.picture import METADATA, Picture
 from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.zoo import Model, Zoo
@@ -64,7 +65,7 @@ def encode(
     """
     if not 0 <= quality <= 100:
         raise UsageError(f"quality must be 0 to 100, not {quality:g}")
-    level = round(quality * QUALITY_STEPS / 100)
+    quality_step = round(quality * QUALITY_STEPS / 100)
     height, width = picture.height, picture.width
     size = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
     side = REGION if size[0] * size[1] > WHOLE else max(size)
@@ -72,8 +73,8 @@ def encode(
     engine = Engine(device, backend, height * width)
     pixels = fill_hidden(picture.pixels, picture.alpha)
     entropy = engine.entropy(model)
-    networks = Analyses(engine, model, level)
-    spent = Effort(effort, engine, model, entropy, level)
+    networks = Analyses(engine, model, quality_step)
+    spent = Effort(effort, engine, model, entropy, quality_step)
 
     regions = list(chain.from_iterable(rows))
 
@@ -83,16 +84,24 @@ def encode(
 
         latents = networks.latents(pixels, region)
         hyper_latents = networks.hyper_latents(latents)
-        coded = entropy.encode(latents, hyper_latents, level)
+        coded = entropy.encode(latents, hyper_latents, quality_step)
         coded = spent.improve(coded, latents, hyper_latents, pixels, region, tell)
         return Part(coded.hyper, coded.latents), coded.check
 
     cores = 1 if spent.uses_torch else engine.cores
-    with engine.spread(workers_to_encode(memory, rows, cores, spent.memory(rows[0][0]))) as spread:
+    with engine.spread(workers_to_encode(model.architecture, memory, rows, cores, spent.memory(rows[0][0]))) as spread:
         parts, checks = zip(*spread(code, regions), strict=True)
     region = side * LATENT_STRIDE if len(parts) > 1 else 0
     header = Header(
-        width, height, picture.grey, level, model.entropy_id, model.synthesis_id, _joint(checks), {}, region=region
+        width,
+        height,
+        picture.grey,
+        quality_step,
+        model.entropy_id,
+        model.synthesis_id,
+        _joint(checks),
+        {},
+        region=region,
     )
     chunks = {name: content for name in METADATA if (content := getattr(picture, name))}
     if picture.alpha is not None and picture.alpha.min() < 255:  # an opaque one says nothing
@@ -108,6 +117,7 @@ def decode(
     backend: Backend = "auto",
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
+    synthesis: str | None = None,
 ) -> Picture:
     """Decode the bytes of an .lcdc file, the mirror of `encode`.
 
@@ -120,6 +130,8 @@ def decode(
         backend: for tests; which implementation runs.
         max_pixels: larger pictures are refused.
         memory: bytes that the process may hold besides the picture and its file; limits the regions decoded at a time.
+        synthesis: name or path of a model to decode with in place of the one that the file names; it must have the same
+            entropy part.
 
     Raises:
         DamagedError: not an lcodec file, or damaged or truncated.
@@ -131,16 +143,16 @@ def decode(
     header = container.header
     if header.width * header.height > max_pixels:
         raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
-    model = zoo.find(header.entropy_id, header.synthesis_id)
+    model = zoo.find(header.entropy_id, header.synthesis_id, synthesis)
     size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
     rows = cut(size, header.region // LATENT_STRIDE or max(size))
     parts = dict(zip(chain.from_iterable(rows), container.parts, strict=True))
     model.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(model)
-    workers = workers_to_decode(memory, rows, engine.cores)
-    network = Synthesis(engine, model, header.quality)
-    latents = Kept(size[1], entropy.channels, SYNTHESIS_HALO)
+    workers = workers_to_decode(model.architecture, memory, rows, engine.cores)
+    network, halo = Synthesis(engine, model, header.quality), model.architecture.synthesis_halo
+    latents = Kept(size[1], entropy.channels, halo)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
 
     def decode_latents(region: Region) -> int:
@@ -155,7 +167,7 @@ def decode(
     checks: list[int] = []
     above: list[Region] = []
     with engine.spread(workers) as spread:
-        for strip in strips(rows, workers):
+        for strip in strips(rows, workers, halo):
             latents.begin(strip)
             checks += spread(decode_latents, strip)
             spread(synthesise, above)  # of which the halo reaches into the strip

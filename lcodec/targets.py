@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lcodec import codec
-from lcodec.entropy.model import QUALITY_STEPS
 from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
+from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.picture import Picture
 from lcodec.zoo import Model, Zoo
 

@@ -4,6 +4,9 @@ A model file (safetensors) has float16 arrays for the float networks, float32 lo
     analysis.* hyper_analysis.*  gain.analysis                   used by the encoder only
     synthesis.*  gain.synthesis gain.inverse                     named by the synthesis id
     hyper_synthesis.* base.* context.*  quality.*                named by the entropy id
+
+A file may also hold a synthesis alone, made for the entropy part of another model, which its metadata name
+(`entropy_id`): what was coded with that model can then be decoded with either synthesis.
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lcodec.entropy.model import EntropyModel
+    from lcodec.networks.architecture import Architecture
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify", "load_model"]
+__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
 
 #: Model used unless another is named.
 DEFAULT = "mse"
@@ -50,6 +54,7 @@ class Entry:
     synthesis_id: str  #: hexadecimal, 4 bytes
     aim: str  #: what it was trained for
     summary: str  #: one line
+    synthesis_only: bool = False  #: the file is a synthesis for the model of this entropy id
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,13 @@ class Model:
     def decoder(self) -> Arrays:
         """Arrays of the synthesis, float32."""
         return _float32(self.arrays, SYNTHESIS)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """Sizes of its networks."""
+        from lcodec.networks.architecture import Architecture
+
+        return Architecture.of(self.arrays)
 
     @cached_property
     def entropy(self) -> EntropyModel:
@@ -105,23 +117,27 @@ def as_model(arrays: Arrays, name: str, goal: Goal = UNSAID) -> Model:
     return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4), goal)
 
 
-def load_model(path: Path, name: str | None = None) -> Model:
-    """Load a model file.
-
-    Raises:
-        ModelError: it cannot be read, or is no model.
-    """
+def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Arrays and metadata of a model file, or of one with a synthesis alone."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-            goal = Goal.of(file.metadata())
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot read the model {path}: {error}") from error
-    if not all(any(key.startswith(prefix) for key in arrays) for prefix in (*ANALYSIS, *SYNTHESIS, *ENTROPY)):
+    parts = SYNTHESIS if "entropy_id" in metadata else (*ANALYSIS, *SYNTHESIS, *ENTROPY)
+    if not all(any(key.startswith(prefix) for key in arrays) for prefix in parts):
         raise ModelError(f"{path} is not an lcodec model")
-    return as_model(arrays, name or path.stem, goal)
+    return arrays, metadata
+
+
+def _goal(path: Path, metadata: dict[str, str]) -> Goal:
+    try:
+        return Goal.of(metadata)
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"cannot read the model {path}: {error}") from error
 
 
 def _bundled() -> Path:
@@ -166,6 +182,8 @@ class Zoo:
     def load(self, name: str) -> Model:
         """Load a model by its name in an index, or by the path of a model file.
 
+        A synthesis for another model comes with all else of that model.
+
         Raises:
             ModelError: there is none of that name, or it is damaged.
         """
@@ -174,26 +192,53 @@ class Zoo:
                 return self._open(entry)
         path = Path(name)
         if path.suffix == ".safetensors" or path.exists():
-            return self._loaded.setdefault(path, load_model(path))
+            if path not in self._loaded:
+                self._loaded[path] = self._whole(path, path.stem)
+            return self._loaded[path]
         known = ", ".join(entry.name for entry in self.entries()) or "none"
         raise ModelError(f"no model named {name!r} (known: {known})")
 
-    def find(self, entropy_id: bytes, synthesis_id: bytes) -> Model:
+    def find(self, entropy_id: bytes, synthesis_id: bytes, synthesis: str | None = None) -> Model:
         """Load the model that a stream names; one that was loaded by its path counts as at hand.
+
+        Args:
+            entropy_id: of the model that coded it.
+            synthesis_id: of the synthesis that it was meant for.
+            synthesis: name or path of another model of the same entropy part, whose synthesis is wanted instead.
 
         Raises:
             ModelError: it is not at hand, or its file is not the one that the index describes.
         """
+        if synthesis is not None:
+            model = self.load(synthesis)
+            if model.entropy_id != entropy_id:
+                raise ModelError(f"the model {synthesis} cannot decode what {entropy_id.hex()} coded")
+            return model
         for model in self._loaded.values():
             if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
                 return model
-        for entry in self._all():
-            if (entry.entropy_id, entry.synthesis_id) == (entropy_id.hex(), synthesis_id.hex()):
+        entries = [entry for entry in self._all() if entry.entropy_id == entropy_id.hex()]
+        for entry in entries:
+            if entry.synthesis_id == synthesis_id.hex():
                 return self._open(entry)
-        raise ModelError(
-            f"the model {entropy_id.hex()}-{synthesis_id.hex()} that the file names is not installed "
-            "(LCODEC_MODELS adds folders of models)"
-        )
+        ids, how = f"{entropy_id.hex()}-{synthesis_id.hex()}", "LCODEC_MODELS adds folders of models"
+        if entries:
+            others = ", ".join(dict.fromkeys(entry.name for entry in entries))
+            how += f"; the same file can be shown by {others}: decode -m"
+        raise ModelError(f"the model {ids} that the file names is not installed ({how})")
+
+    def _whole(self, path: Path, name: str) -> Model:
+        """A model file, or a synthesis together with the model that it is for."""
+        arrays, metadata = _read(path)
+        wanted = metadata.get("entropy_id")
+        if wanted is None:
+            return as_model(arrays, name, _goal(path, metadata))
+        for entry in self._all():
+            if entry.entropy_id == wanted and not entry.synthesis_only:
+                base = self._open(entry)
+                kept = {key: value for key, value in base.arrays.items() if not key.startswith(SYNTHESIS)}
+                return as_model(kept | _select(arrays, SYNTHESIS), name, base.goal)
+        raise ModelError(f"{path} is a synthesis for the model {wanted}, which is not installed")
 
     def check(self, entry: Entry) -> None:
         """Compare a model file with its index, byte for byte, and prove its entropy part exact.
@@ -212,7 +257,7 @@ class Zoo:
     def _open(self, entry: Entry) -> Model:
         model = self._loaded.get(entry.path)
         if model is None:
-            model = load_model(entry.path, entry.name)
+            model = self._whole(entry.path, entry.name)
             if (model.entropy_id.hex(), model.synthesis_id.hex()) != (entry.entropy_id, entry.synthesis_id):
                 raise ModelError(f"the model file {entry.path} is not the one that its index describes")
             self._loaded[entry.path] = model

@@ -15,17 +15,17 @@ from lcodec.effort.descent import Descent
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.coder import SymbolEncoder
 from lcodec.entropy.cost import symbol_bits
-from lcodec.entropy.model import gain_at
 from lcodec.errors import UsageError
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.goal import MS_SSIM_WEIGHT, Goal
 from lcodec.metrics import ms_ssim
-from lcodec.networks.hyperprior import STEPS
+from lcodec.networks.gains import gain_at
 from lcodec.networks.ops import NumpyOps
 from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.ops_torch import TorchOps
+from lcodec.networks.steps import STEPS
 from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -77,8 +77,8 @@ def test_symbols_are_the_cheapest() -> None:
     indexes, means = np.full(4, 60, np.uint8), np.array([0.0, 5.0, -9.0, 30.0])
     place = [(slice(0, None, 2), slice(0, None, 2), slice(0, 4))]
     wanted = latents[0, 0] - means / 16
-    assert (Rdoq(latents, latents, np.full(4, 1e6, np.float32))(indexes, means, place) == np.rint(wanted)).all()
-    small = Rdoq(latents, latents, np.full(4, 1e-6, np.float32))(indexes, means, place)
+    assert (Rdoq(latents, latents, np.full(4, 1e6, np.float32))(0, indexes, means, place) == np.rint(wanted)).all()
+    small = Rdoq(latents, latents, np.full(4, 1e-6, np.float32))(0, indexes, means, place)
     assert (np.abs(small) <= np.abs(np.rint(wanted))).all()
     assert (small != np.rint(wanted)).any()
 
@@ -100,14 +100,14 @@ def test_each_step_moves_what_it_codes_among_the_others_as_decoded(together: int
     choose = Rdoq(latents, decoded, np.full(8, 1e6, np.float32), together)
     choose.compensate = compensate
     for _ in range(2):
-        for step in STEPS:
+        for step, positions in enumerate(STEPS):
             for band in (slice(0, 4), slice(4, 6)):
                 where = [
                     (slice(band.start + row, band.stop, 2), slice(column, None, 2), slice(2 * group, 2 * group + 2))
-                    for group, (row, column) in enumerate(step)
+                    for group, (row, column) in enumerate(positions)
                 ]
                 count = sum(coded[place].size for place in where)
-                symbols, begin = choose(np.full(count, 60, np.uint8), np.zeros(count), where), 0
+                symbols, begin = choose(step, np.full(count, 60, np.uint8), np.zeros(count), where), 0
                 for place in where:
                     end = begin + coded[place].size
                     np.testing.assert_array_equal(symbols[begin:end], np.rint(wanted[place]).ravel())
@@ -155,7 +155,7 @@ def test_refinement_descends_on_the_cost(size: tuple[int, int]) -> None:
     hyper = networks.hyper_latents(latents)
     coded, decoded = entropy.encode(latents, hyper, quality), np.empty_like(pixels)
     Synthesis(engine, model, quality).pixels(coded.values, (0, 0), region, decoded)
-    at_level = entropy.levels(quality)
+    at_level = entropy.at_quality(quality)
     inverse, gain = (gain_at(model.decoder[f"gain.{name}"], quality) for name in ("inverse", "synthesis"))
     symbols = (
         torch.tensor((x * steps)[None], dtype=torch.float32)

@@ -18,12 +18,12 @@ from lcodec.entropy.integer import ACTIVATION_MAX, EXPONENT_MAX, WEIGHT_MAX, Fix
 from lcodec.entropy.selftest import self_test
 from lcodec.entropy.tables import load_tables
 from lcodec.errors import ModelError
+from lcodec.networks.architecture import Architecture
 from lcodec.networks.hyperprior import context, correction, hyper_synthesis
 from lcodec.networks.ops import shuffle, unshuffle
 from lcodec.training.export import model_arrays
-from lcodec.training.parameters import Widths
 from lcodec.zoo import ENTROPY
-from tests.golden.make import WIDTHS, parameters
+from tests.golden.make import SMALL, parameters
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -37,6 +37,9 @@ class Int64Ops:
     def _out(self, name: str, total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         shifted = (total + self.arrays[f"{name}.bias"]) >> self.arrays[f"{name}.shift"]
         return shifted.clip(-ACTIVATION_MAX, ACTIVATION_MAX)
+
+    def has(self, name: str) -> bool:
+        return f"{name}.weight" in self.arrays
 
     def linear(self, name: str, x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return self._out(name, np.einsum("nhwi,oi->nhwo", x, self.arrays[f"{name}.weight"]))
@@ -88,16 +91,16 @@ def networks(ops: Any, z: Any, known: Any) -> list[Any]:
     ]
 
 
-def known_of(z: npt.NDArray[np.int64], widths: Widths, kind: str) -> npt.NDArray[np.int64]:
-    big = np.repeat(np.repeat(inputs(len(z), widths.latents, kind, 5), 4, axis=1), 4, axis=2)
+def known_of(z: npt.NDArray[np.int64], sizes: Architecture, kind: str) -> npt.NDArray[np.int64]:
+    big = np.repeat(np.repeat(inputs(len(z), sizes.latents, kind, 5), 4, axis=1), 4, axis=2)
     return big[:, : 4 * z.shape[1], : 4 * z.shape[2]]
 
 
 @pytest.mark.parametrize("kind", ["usual", "full", "extreme"])
 @pytest.mark.parametrize("batch", [1, 2, 16, 17])
 def test_all_implementations_agree(arrays: Arrays, batch: int, kind: str) -> None:
-    z = inputs(batch, WIDTHS.hyper_latents, kind, batch)
-    known = known_of(z, WIDTHS, kind)
+    z = inputs(batch, SMALL.hyper_latents, kind, batch)
+    known = known_of(z, SMALL, kind)
     wanted = networks(Int64Ops(arrays), z, known)
     doubles = z.astype(np.float64), known.astype(np.float64)
     for got, want in zip(networks(FixedOps(arrays), *doubles), wanted, strict=True):
@@ -111,8 +114,8 @@ def test_all_implementations_agree(arrays: Arrays, batch: int, kind: str) -> Non
 
 
 def test_memory_layout_does_not_matter(arrays: Arrays) -> None:
-    z = inputs(2, WIDTHS.hyper_latents, "full", 1).astype(np.float64)
-    known = known_of(z, WIDTHS, "full").astype(np.float64)
+    z = inputs(2, SMALL.hyper_latents, "full", 1).astype(np.float64)
+    known = known_of(z, SMALL, "full").astype(np.float64)
     wanted = networks(FixedOps(arrays), z, known)
     strided = np.repeat(known, 2, axis=3)[..., ::2]
     for other in (np.asfortranarray(known), strided, known[::-1][::-1]):
@@ -127,8 +130,8 @@ def test_blas_threads_do_not_matter() -> None:
     program = (
         "import zlib, numpy as np\nfrom tests.test_integer import *\n"
         "a = {n: v for n, v in model_arrays(parameters()).items() if n.startswith(ENTROPY)}\n"
-        "z = inputs(5, WIDTHS.hyper_latents, 'full', 3).astype(float)\n"
-        "out = networks(FixedOps(a), z, known_of(z, WIDTHS, 'full').astype(float))\n"
+        "z = inputs(5, SMALL.hyper_latents, 'full', 3).astype(float)\n"
+        "out = networks(FixedOps(a), z, known_of(z, SMALL, 'full').astype(float))\n"
         "print(zlib.crc32(b''.join(o.astype('<i8').tobytes() for o in out)))"
     )
     outputs = {
@@ -193,3 +196,4 @@ def test_sums_in_any_order(seed: int) -> None:
 def test_self_test_passes_on_every_backend() -> None:
     self_test(np)
     self_test(torch, torch.device("cpu"))
+    self_test(np, None, 4 * SMALL.hyper)

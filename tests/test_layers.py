@@ -27,7 +27,7 @@ ALLOWED = {
     "pillow_plugin": {"codec", "zoo", "picture", "container"},
     "compare": {"atomic", "codec", "effort", "metrics", "picture", "zoo"},
     "training": {"atomic", "networks", "entropy", "goal", "zoo", "metrics"},
-    "targets": {"codec", "entropy", "metrics", "picture", "zoo"},
+    "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"zoo", "networks", "entropy"},
     "effort": {"metrics", "execution", "goal", "zoo", "networks", "entropy"},

@@ -16,9 +16,11 @@ from lcodec.codec import decode, encode
 from lcodec.container import unpack
 from lcodec.errors import LimitError
 from lcodec.execution.engine import Engine
-from lcodec.execution.regions import MEMORY, Region, cut, workers_to_decode, workers_to_encode
+from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
+from lcodec.execution.regions import Region, cut
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.picture import Picture
+from lcodec.training.parameters import SIZES
 from lcodec.zoo import Zoo
 from tests.support.pictures import picture
 
@@ -116,22 +118,26 @@ def test_memory_does_not_grow_with_the_height(monkeypatch: pytest.MonkeyPatch) -
     assert all(after < 1.1 * before for before, after in zip(low, high, strict=True))
 
 
-def test_memory_limits_the_workers() -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_memory_limits_the_workers(size: str) -> None:
     largest = cut((1875, 1875), 64)  # 30,000 x 30,000 pixels
-    assert workers_to_encode(MEMORY, largest, 2) == workers_to_decode(MEMORY, largest, 2) == 2
+    sizes = SIZES[size]
+    assert workers_to_encode(sizes, MEMORY, largest, 2) == workers_to_decode(sizes, MEMORY, largest, 2) == 2
     for most in (workers_to_encode, workers_to_decode):
-        counts = [most(size * GIBIBYTE, largest, 64) for size in (1, 2, 4, 8)]
+        counts = [most(sizes, count * GIBIBYTE, largest, 64) for count in (1, 2, 4, 8)]
         assert counts == sorted(counts)
         assert counts[0] < counts[-1]
         with pytest.raises(LimitError, match=r"at least \d+ MiB"):
-            most(100 << 20, largest, 2)
+            most(sizes, 100 << 20, largest, 2)
 
 
-@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 300), st.integers(1, 64))
-def test_the_least_that_would_do_does(height: int, width: int, units: int, cores: int) -> None:
+@given(
+    st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 300), st.integers(1, 64), st.sampled_from(sorted(SIZES))
+)
+def test_the_least_that_would_do_does(height: int, width: int, units: int, cores: int, size: str) -> None:
     rows = cut((height, width), 4 * units)
     for most in (workers_to_encode, workers_to_decode):
         with pytest.raises(LimitError) as error:
-            most(0, rows, cores)
+            most(SIZES[size], 0, rows, cores)
         least = int(str(error.value).split("at least ")[1].split(" MiB")[0])
-        assert most(least << 20, rows, cores) >= 1
+        assert most(SIZES[size], least << 20, rows, cores) >= 1

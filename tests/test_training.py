@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.gradient import Gradient
 from lcodec.training.loop import STATE_FILE, Settings, train
 from lcodec.training.objective import objective
-from lcodec.training.parameters import ANCHORS, Parameters, Widths, at_quality, effective, respaced, start, unfold
+from lcodec.training.parameters import ANCHORS, SIZES, Parameters, at_quality, effective, respaced, start, unfold
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
 from lcodec.training.run import begin
 from lcodec.training.state import Progress, State, load_state
 from lcodec.zoo import Zoo, as_model
 from tests.support.pictures import picture
 
-WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
+SMALL = replace(SIZES["small"], fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8, context=24)
 ROOT = Path(__file__).parents[1]
 
 
@@ -59,7 +60,7 @@ def crops(photos: Photos, count: int, size: int, seed: int) -> NDArray[np.uint8]
 
 
 def initial(photos: Photos) -> State:
-    params = start(crops(photos, 24, 64, 0), torch.Generator().manual_seed(0), WIDTHS)
+    params = start(crops(photos, 24, 64, 0), torch.Generator().manual_seed(0), SMALL)
     return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress(), Goal())
 
 

@@ -93,10 +93,10 @@ class _One(Zoo):
         super().__init__()
         self.model = model
 
-    def find(self, entropy_id: bytes, synthesis_id: bytes) -> Model:
+    def find(self, entropy_id: bytes, synthesis_id: bytes, synthesis: str | None = None) -> Model:
         if (entropy_id, synthesis_id) == (self.model.entropy_id, self.model.synthesis_id):
             return self.model
-        return super().find(entropy_id, synthesis_id)
+        return super().find(entropy_id, synthesis_id, synthesis)
 
 
 def _model_codec(name: str, model: Model) -> Codec:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lcodec.networks.ops import shuffle, unshuffle
 from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.tiling import map_tiles
-from lcodec.networks.transforms import LATENT_STRIDE, SYNTHESIS_HALO, synthesis
+from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
 __all__ = ["Descent"]
 
@@ -28,19 +28,26 @@ class Descent:
     """Squared error of one picture as a function of its latents, in quantisation steps."""
 
     def __init__(
-        self, arrays: dict[str, Floats], inverse: Floats, gain: Floats, pixels: npt.NDArray[np.uint8], latents: Floats
+        self,
+        arrays: dict[str, Floats],
+        halo: int,
+        inverse: Floats,
+        gain: Floats,
+        pixels: npt.NDArray[np.uint8],
+        latents: Floats,
     ) -> None:
         """Measure the sensitivities around `latents`.
 
         Args:
             arrays: of the synthesis.
-            inverse: (320,) standard deviations in a quantisation step.
-            gain: (128,) factors of the synthesis's fine features.
+            halo: latents that a tile of it needs around it.
+            inverse: (C,) standard deviations in a quantisation step.
+            gain: (F,) factors of the synthesis's fine features.
             pixels: (16 h, 16 w, 3).
-            latents: (h, w, 320), in quantisation steps.
+            latents: (h, w, C), in quantisation steps.
         """
         self._ops: Any = TapeOps(arrays)
-        self._inverse, self._gain = inverse, gain
+        self._inverse, self._gain, self._halo = inverse, gain, halo
         self._cells = unshuffle(pixels[None], LATENT_STRIDE)[0]  # pixels on the grid of the latents, for tiles
         top, left = (max(0, (side - PROBE) // 2) for side in latents.shape[:2])
         self.sensitivity = self._probe(latents[None, top : top + PROBE, left : left + PROBE])
@@ -50,7 +57,7 @@ class Descent:
         return start, synthesis(self._ops, start * self._inverse, self._gain)
 
     def _probe(self, latents: Floats) -> Floats:
-        """Sum over pixels of the squared derivative, on the scale 0..255, by each channel's latents: (320,).
+        """Sum over pixels of the squared derivative, on the scale 0..255, by each channel's latents: (C,).
 
         Hutchinson's estimator: with random signs v, E (J^T v)^2 is the squared norm of each column of J.
         """
@@ -65,8 +72,8 @@ class Descent:
         """Take one step of gradient descent on the squared error, scaled by the sensitivities, in place.
 
         Args:
-            latents: (h, w, 320).
-            moving: (h, w, 320), which of them to move.
+            latents: (h, w, C).
+            moving: (h, w, C), which of them to move.
             rate: 1 would be Newton's step if latents did not interact.
         """
         moves = np.empty(latents.shape, np.float32)
@@ -81,5 +88,5 @@ class Descent:
             return moved
 
         both = np.concatenate((latents, self._cells.astype(np.float32)), axis=-1)
-        map_tiles(moves_of, both, moves, tile=TILE, halo=SYNTHESIS_HALO)
+        map_tiles(moves_of, both, moves, tile=TILE, halo=self._halo)
         np.add(latents, moves, out=latents, where=moving)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lcodec.effort.descent import Descent
 from lcodec.effort.rdoq import Rdoq
-from lcodec.entropy.model import MEAN_STEPS, QUALITY_STEPS, Coded, EntropyModel, gain_at
+from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
 from lcodec.errors import UsageError
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
@@ -21,6 +21,7 @@ from lcodec.execution.stages import Synthesis, colour, pad
 from lcodec.goal import MS_SSIM_WEIGHT
 from lcodec.metrics import ms_ssim
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
+from lcodec.networks.gains import QUALITY_STEPS, gain_at
 from lcodec.networks.hyperprior import HYPER_STRIDE
 from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.zoo import Model
@@ -74,7 +75,7 @@ STEP_BITS = 6 / math.log(2)
 class Effort:
     """A level of effort, ready for the regions of one picture at one quality."""
 
-    def __init__(self, effort: int, engine: Engine, model: Model, entropy: EntropyModel, quality: int) -> None:
+    def __init__(self, effort: int, engine: Engine, model: Model, entropy: EntropyModel, quality_step: int) -> None:
         """Prepare a level.
 
         Args:
@@ -82,7 +83,7 @@ class Effort:
             engine: where the decoder's networks run.
             model: by which regions are analysed.
             entropy: that model's, on the engine.
-            quality: 0..QUALITY_STEPS.
+            quality_step: 0..QUALITY_STEPS.
 
         Raises:
             UsageError: there is no such level.
@@ -90,31 +91,33 @@ class Effort:
         if not 0 <= effort <= EFFORT_MAX:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
         self._level = LEVELS.get(effort)
-        self._engine, self._model, self._entropy, self._quality = engine, model, entropy, quality
+        self._engine, self._model, self._entropy, self._quality_step = engine, model, entropy, quality_step
         self._aim = model.goal.aim
-        self._multiplier = model.goal.multiplier(quality / QUALITY_STEPS)
+        self._multiplier = model.goal.multiplier(quality_step / QUALITY_STEPS)
 
     # What follows is made when a region first needs it, once for the picture: never at effort 0.
 
     @cached_property
     def _gains(self) -> tuple[Floats, Floats]:
-        """Standard deviations in a quantisation step, (320,), and factors of the synthesis's fine features, (128,)."""
+        """Standard deviations in a quantisation step, (C,), and factors of the synthesis's fine features, (F,)."""
         tables = self._model.decoder
-        return gain_at(tables["gain.inverse"], self._quality), gain_at(tables["gain.synthesis"], self._quality)
+        return gain_at(tables["gain.inverse"], self._quality_step), gain_at(
+            tables["gain.synthesis"], self._quality_step
+        )
 
     @cached_property
     def _synthesis(self) -> Synthesis:
         """The decoder's network, for what codes really cost."""
-        return Synthesis(self._engine, self._model, self._quality)
+        return Synthesis(self._engine, self._model, self._quality_step)
 
     @cached_property
     def _refiner(self) -> Refiner:
         """The networks in torch."""
         from lcodec.effort.refine import Refiner
 
-        levels, model = self._entropy.levels(self._quality), self._model
+        at, model = self._entropy.at_quality(self._quality_step), self._model
         arrays, goal = model.arrays | model.decoder, (self._aim, self._multiplier)
-        return Refiner(arrays, levels, *self._gains, *goal, self._engine.device)
+        return Refiner(arrays, at, *self._gains, *goal, self._engine.device)
 
     def memory(self, region: Region) -> int:
         """Bytes that improving a region of this size takes, besides what coding it takes."""
@@ -147,8 +150,8 @@ class Effort:
 
         Args:
             plain: its code without effort.
-            latents: (h, w, 320), in units of standard deviation.
-            hyper_latents: (ceil(h/4), ceil(w/4), 96).
+            latents: (h, w, C), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), Z).
             pixels: (H, W, 1 or 3), of the whole picture.
             region: of it.
             progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
@@ -165,7 +168,7 @@ class Effort:
             latents, hyper_latents = self._refiner.refine(
                 latents, hyper_latents, colour(window), level.iterations, progress
             )
-            tried.append(self._entropy.encode(latents, hyper_latents, self._quality))
+            tried.append(self._entropy.encode(latents, hyper_latents, self._quality_step))
         tried.append(self._chosen(tried[-1], latents, hyper_latents, window, level))
         return min(tried, key=lambda coded: self._cost(coded, window))
 
@@ -173,20 +176,20 @@ class Effort:
         self, start: Coded, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8], level: _Level
     ) -> Coded:
         """Choose symbols by what they cost, on NumPy, starting from a code of these latents."""
-        steps = (latents * self._entropy.levels(self._quality).steps).astype(np.float32)
+        steps = (latents * self._entropy.at_quality(self._quality_step).steps).astype(np.float32)
         decoded = (start.values / MEAN_STEPS).astype(np.float32)
         if self._aim != "mse":
             # On six validation photos 1.8 % by MS-SSIM, at CAUTION 3.5 to 10 about the same; weights that follow the
             # local variance, as SSIM's own do, bought no more.
             weights = np.full(steps.shape[2], STEP_BITS * CAUTION, np.float32)
-            return self._entropy.encode(latents, hyper_latents, self._quality, Rdoq(steps, decoded, weights))
+            return self._entropy.encode(latents, hyper_latents, self._quality_step, Rdoq(steps, decoded, weights))
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
-        descent = Descent(self._model.decoder, *self._gains, padded, steps)
+        descent = Descent(self._model.decoder, self._model.architecture.synthesis_halo, *self._gains, padded, steps)
         weights = descent.sensitivity * np.float32(self._multiplier / 3 * CAUTION)
         choose, coded = Rdoq(steps, decoded, weights, level.together), start
         for rate in level.moves:
             choose.compensate = partial(descent.move, rate=rate)
-            coded = self._entropy.encode(latents, hyper_latents, self._quality, choose)
+            coded = self._entropy.encode(latents, hyper_latents, self._quality_step, choose)
         return coded
 
     def _cost(self, coded: Coded, window: npt.NDArray[np.uint8]) -> float:

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lcodec.entropy.cost import symbol_bits
-from lcodec.entropy.model import MEAN_STEPS, Place
-from lcodec.networks.hyperprior import GROUPS, STEPS
+from lcodec.entropy.model import MEAN_STEPS
+from lcodec.networks.steps import STEPS, Place, places
 
 __all__ = ["Compensate", "Rdoq"]
 
 Floats = npt.NDArray[np.float32]
-#: Moves some latents, in place, to make up for the errors of the others: (latents (h, w, 320) in quantisation steps,
+#: Moves some latents, in place, to make up for the errors of the others: (latents (h, w, C) in quantisation steps,
 #: mask of those to move).
 Compensate = Callable[[Floats, npt.NDArray[np.bool_]], None]
 
@@ -37,25 +37,22 @@ class Rdoq:
         """Begin a picture.
 
         Args:
-            latents: (h, w, 320) in quantisation steps.
-            decoded: (h, w, 320), likewise, as they were decoded from an earlier code.
-            weights: (320,) bits that a squared error of one step is worth.
+            latents: (h, w, C) in quantisation steps.
+            decoded: (h, w, C), likewise, as they were decoded from an earlier code.
+            weights: (C,) bits that a squared error of one step is worth.
             together: steps of coding, 1, 2 or 4, for which latents are moved at a time.
         """
         self._wanted, self._decoded = latents.copy(), decoded.copy()
         self._weights, self._together = weights, together
-        self._step = -1
-        self._cell: tuple[int, int] | None = None
+        self._step = len(STEPS)  #: that the latest batch was of; several bands of a picture share one
 
     def __call__(
-        self, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
     ) -> npt.NDArray[np.int32]:
         """Choose the symbols of one batch."""
-        rows, columns, _ = where[0]
-        cell = rows.start % 2, columns.start  # of the first group; another in every step
-        if cell != self._cell:
+        if step != self._step:
+            self._step = step
             self._begin_step()
-        self._cell = cell
         shapes = [self._wanted[place].shape for place in where]
         wanted = np.concatenate([self._wanted[place].ravel() for place in where])
         weights = np.concatenate(
@@ -75,14 +72,12 @@ class Rdoq:
 
     def _begin_step(self) -> None:
         """Move what this step codes, and what those code that share its move."""
-        self._step = (self._step + 1) % len(STEPS)
         if self.compensate is None or self._step % self._together:
             return
-        width = self._wanted.shape[2] // GROUPS
         moving = np.zeros(self._wanted.shape, np.bool_)
-        for step in STEPS[self._step : self._step + self._together]:
-            for group, (row, column) in enumerate(step):
-                moving[row::2, column::2, group * width : (group + 1) * width] = True
+        for step in range(self._step, self._step + self._together):
+            for place in places(step, self._wanted.shape[2]):
+                moving[place] = True
         values = np.where(moving, self._wanted, self._decoded)
         self.compensate(values, moving)
         np.copyto(self._wanted, values, where=moving)

@@ -16,20 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lcodec.effort.levels import HALO, TILE
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
-from lcodec.entropy.model import Levels
+from lcodec.entropy.model import AtQuality
 from lcodec.entropy.tables import SCALES
 from lcodec.goal import Aim
 from lcodec.metrics.differentiable import distortion
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
-from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_synthesis
+from lcodec.networks.hyperprior import HYPER_STRIDE, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps, fast_type
-from lcodec.networks.steps import cells, positions, whole
+from lcodec.networks.steps import GROUPS, Cell, cells, walk
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
 __all__ = ["Refiner"]
@@ -74,7 +73,7 @@ class Refiner:
     def __init__(
         self,
         arrays: Mapping[str, npt.NDArray[Any]],
-        levels: Levels,
+        at: AtQuality,
         inverse: Floats,
         gain: Floats,
         aim: Aim,
@@ -85,9 +84,9 @@ class Refiner:
 
         Args:
             arrays: fixed-point layers of the entropy model, and the synthesis in float32.
-            levels: the entropy model's integers.
-            inverse: (320,) standard deviations in a quantisation step.
-            gain: (128,) factors of the synthesis's fine features.
+            at: the entropy model's integers at the quality.
+            inverse: (C,) standard deviations in a quantisation step.
+            gain: (F,) factors of the synthesis's fine features.
             aim: which distortion to refine for; a tile too small for MS-SSIM is left as it is.
             multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
             device: torch's.
@@ -98,9 +97,9 @@ class Refiner:
         self._aim, self._multiplier = aim, multiplier
         layers = {**_floats(arrays), **{name: value for name, value in arrays.items() if name.startswith("synthesis.")}}
         self._ops = TorchOps({name: self._place(value).to(self._type) for name, value in layers.items()})
-        self._steps, self._hyper_steps = self._place(levels.steps), self._place(levels.hyper_steps)
-        self._offset = self._place(levels.scale / (1 << ACTIVATION_BITS))
-        self._hyper_index = self._place(levels.hyper_index)
+        self._steps, self._hyper_steps = self._place(at.steps), self._place(at.hyper_steps)
+        self._offset = self._place(at.scale / (1 << ACTIVATION_BITS))
+        self._hyper_index = self._place(at.hyper_index)
         self._inverse, self._gain = self._place(inverse), self._place(gain).to(self._type)
 
     def _place(self, value: npt.NDArray[Any]) -> Tensor:
@@ -117,8 +116,8 @@ class Refiner:
         """Return better latents and hyper-latents for a region, large ones tile by tile.
 
         Args:
-            latents: (h, w, 320), in units of standard deviation.
-            hyper_latents: (ceil(h/4), ceil(w/4), 96).
+            latents: (h, w, C), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), Z).
             pixels: (H, W, 3), without padding: H at most 16 h, W at most 16 w.
             iterations: of gradient descent, for each tile.
             progress: is told the part that is done, 0 to 1.
@@ -186,42 +185,28 @@ class Refiner:
         return better[0].cpu().numpy(), better[1].cpu().numpy()
 
     def _loss(self, values: Tensor, hyper: Tensor, target: Tensor, soften: Callable[[Tensor], Tensor]) -> Tensor:
-        """Bits + multiplier x distortion of a window: latents (1, h, w, 320) and (1, h/4, w/4, 96), in steps."""
+        """Bits + multiplier x distortion of a window: latents (1, h, w, C) and (1, h/4, w/4, Z), in steps."""
         height, width = values.shape[1:3]
         hyper_symbols = soften(hyper)
         bits = _bits(hyper_symbols, self._hyper_index).sum()
         features = hyper_synthesis(self._ops, (hyper_symbols / self._hyper_steps).to(self._type))[:, :height, :width]
-        latents, feature_cells = cells(_even(values)), [cell.contiguous() for cell in positions(_even(features))]
-        present = positions(_even(torch.ones_like(values[..., :1])))
-        steps, offsets = self._steps.chunk(GROUPS), self._offset.chunk(GROUPS)
-        decoded = [[torch.zeros_like(cell) for cell in position] for position in latents]
-        for step, places in enumerate(STEPS):
-            hidden = None
-            if step:
-                known = (whole(decoded)[:, :height, :width] / self._steps).to(self._type)
-                hidden = [cell.contiguous() for cell in positions(_even(context(self._ops, step, known, features)))]
-            for group, (row, column) in enumerate(places):
-                at = 2 * row + column
-                predicted = correction(self._ops, group, feature_cells[at], base=True).float()
-                if hidden is not None:
-                    predicted = predicted + correction(self._ops, group, hidden[at], base=False).float()
-                index, mean = predicted.chunk(2, dim=-1)
-                mean = mean * steps[group]
-                symbols = soften(latents[at][group] - mean)
-                decoded[at][group] = (symbols + mean) * present[at]
-                bits = bits + (_bits(symbols, index + offsets[group]) * present[at]).sum()
-        dequantised = (whole(decoded)[:, :height, :width] * self._inverse).to(self._type)
+        latents, present = cells(values), cells(torch.ones_like(values[..., :GROUPS]))
+        offsets = self._offset.chunk(GROUPS)
+
+        def code(cell: Cell, index: Tensor, mean: Tensor) -> Tensor:
+            nonlocal bits
+            at, group = cell
+            symbols = soften(latents[at][group] - mean)
+            bits = bits + (_bits(symbols, index + offsets[group]) * present[at][group]).sum()
+            return symbols + mean
+
+        decoded = walk(self._ops, features, self._steps[None, None, None], code)
+        dequantised = (decoded * self._inverse).to(self._type)
         picture = synthesis(self._ops, dequantised, self._gain).float()
         height, width = target.shape[1:3]
         pixels = (picture[:, :height, :width] + 0.5) * 255
         mse = (pixels - target).square().mean(dim=(1, 2, 3))
         return bits + self._multiplier * height * width * distortion(self._aim, pixels, target, mse).sum()
-
-
-def _even(x: Tensor) -> Tensor:
-    """Append zeros to (N, H, W, C) until H and W are even."""
-    below, after = x.shape[1] % 2, x.shape[2] % 2
-    return F.pad(x, (0, 0, 0, after, 0, below)) if below or after else x
 
 
 def _scaled(part: slice, scale: int) -> slice:

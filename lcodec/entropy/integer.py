@@ -118,6 +118,15 @@ class FixedOps:
         self.xp.floor(total, out=total)
         return self.xp.clip(total, -ACTIVATION_MAX, ACTIVATION_MAX, out=total)
 
+    @property
+    def inputs(self) -> int:
+        """Inputs of the widest layer: the terms of its sums."""
+        return max((weight.shape[-1] for weight, _, _ in self.layers.values()), default=0)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a layer of this name."""
+        return name in self.layers
+
     def linear(self, name: str, x: Any) -> Any:
         """1x1 convolution: (N, H, W, C_in) -> (N, H, W, C_out)."""
         weight, bias, factor = self.layers[name]

@@ -5,7 +5,8 @@
 
 Everything here is integer (`integer`), so that encoder and decoder agree on every machine. A latent is carried in
 1/16 of a quantisation step: symbol = round(latent - mean), decoded latent = symbol + mean. Decoder and encoder run the
-same `_walk`; only where a symbol comes from differs.
+same `_walk`; only where a symbol comes from differs. Below, C is the number of latents, Z that of hyper-latents and H
+the width of the features, as the model's arrays say.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -22,33 +24,20 @@ from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
 from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, EXPONENT_MAX, FixedOps, times_exp2
 from lcodec.entropy.tables import EXP2_SIZE, SCALES, TOTAL, load_tables
 from lcodec.errors import DamagedError, ModelError
-from lcodec.networks.hyperprior import (
-    CONTEXT_HALO,
-    GROUPS,
-    HYPER_HALO,
-    HYPER_STRIDE,
-    STEPS,
-    context,
-    correction,
-    hyper_synthesis,
-)
+from lcodec.networks.gains import interpolate
+from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, context, context_block, correction, hyper_synthesis
+from lcodec.networks.steps import GROUPS, STEPS, Place, places
 from lcodec.networks.tiling import map_tiles
 
 __all__ = [
     "MEAN_STEPS",
-    "QUALITY_STEPS",
+    "AtQuality",
     "Coded",
     "EntropyModel",
     "Exchange",
-    "Levels",
-    "Place",
     "band_rows",
-    "gain_at",
-    "interpolate",
 ]
 
-#: Qualities are integers 0..QUALITY_STEPS.
-QUALITY_STEPS = 10_000
 #: Positions in half a band (see `band_rows`).
 BAND_POSITIONS = 4096
 #: What the range coder's own rounding may save, generously.
@@ -59,48 +48,28 @@ HYPER_TILE = 16
 MEAN_STEPS = 16
 
 Integers = npt.NDArray[np.int64]
-#: Rows, columns and channels of latents.
-Place = tuple[slice, slice, slice]
-#: Codes one batch of symbols: (table indexes (n,), means (n,) in 1/16, where) -> symbols (n,). `where` lists the places
-#: that the batch holds, in order.
-Exchange = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float64], list[Place]], npt.NDArray[np.int32]]
-
-
-def interpolate(table: npt.NDArray[Any], quality: int) -> Integers:
-    """Integer table (A, C) at a quality 0..QUALITY_STEPS, linear between its A evenly spaced anchors, floored: (C,)."""
-    position = quality * (len(table) - 1)
-    low = min(position // QUALITY_STEPS, len(table) - 2)
-    part = position - low * QUALITY_STEPS
-    below, above = table[low].astype(np.int64), table[low + 1].astype(np.int64)
-    between: Integers = (below * (QUALITY_STEPS - part) + above * part) // QUALITY_STEPS
-    return between
-
-
-def gain_at(table: npt.NDArray[np.float32], quality: int) -> npt.NDArray[np.float32]:
-    """Factors exp(table) (A, C) at a quality 0..QUALITY_STEPS, linear between anchors in the log: (C,)."""
-    position = quality / QUALITY_STEPS * (len(table) - 1)
-    low = min(int(position), len(table) - 2)
-    factors: npt.NDArray[np.float32] = np.exp(table[low] + np.float32(position - low) * (table[low + 1] - table[low]))
-    return factors
+#: Codes one batch of symbols: (step of coding 0..3, table indexes (n,), means (n,) in 1/16, where) -> symbols (n,).
+#: `where` lists the places that the batch holds, in order.
+Exchange = Callable[[int, npt.NDArray[np.uint8], npt.NDArray[np.float64], list[Place]], npt.NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
-class Levels:
+class AtQuality:
     """The model's integers at one quality."""
 
-    gain: Integers  #: (320,) log2 of the quantisation steps in a latent's standard deviation, in 1/1024
-    scale: Integers  #: (320,) added to predicted scales; a table index is 4096
-    hyper_gain: Integers  #: (96,) log2 of the steps in a unit of a hyper-latent, in 1/1024
-    hyper_index: npt.NDArray[np.uint8]  #: (96,) table of each hyper-latent channel
+    gain: Integers  #: (C,) log2 of the quantisation steps in a latent's standard deviation, in 1/1024
+    scale: Integers  #: (C,) added to predicted scales; a table index is 4096
+    hyper_gain: Integers  #: (Z,) log2 of the steps in a unit of a hyper-latent, in 1/1024
+    hyper_index: npt.NDArray[np.uint8]  #: (Z,) table of each hyper-latent channel
 
     @property
     def steps(self) -> npt.NDArray[np.float64]:
-        """Quantisation steps in a latent's standard deviation, (320,)."""
+        """Quantisation steps in a latent's standard deviation, (C,)."""
         return np.exp2(self.gain / EXP2_SIZE)
 
     @property
     def hyper_steps(self) -> npt.NDArray[np.float64]:
-        """Quantisation steps in a unit of a hyper-latent, (96,)."""
+        """Quantisation steps in a unit of a hyper-latent, (Z,)."""
         return np.exp2(self.hyper_gain / EXP2_SIZE)
 
 
@@ -111,7 +80,7 @@ class Coded:
     hyper: bytes
     latents: bytes
     check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
-    values: npt.NDArray[np.int32]  #: (h, w, 320) decoded latents, in 1/16 of a quantisation step
+    values: npt.NDArray[np.int32]  #: (h, w, C) decoded latents, in 1/16 of a quantisation step
 
 
 class EntropyModel:
@@ -139,39 +108,41 @@ class EntropyModel:
         self.channels = self._quality["gain"].shape[1]
         self.hyper_channels = self._quality["hyper_gain"].shape[1]
         self.feature_channels = len(arrays["hyper_synthesis.block16.reduce.bias"])
+        # One row or column a block: the same that `Architecture.context_halo` says of a whole model.
+        self.context_halo = next(index for index in count() if not self.ops.has(f"{context_block(index)}.mix"))
 
-    def levels(self, quality: int) -> Levels:
-        """Integers at `quality`, 0..QUALITY_STEPS."""
-        table = {name: interpolate(array, quality) for name, array in self._quality.items()}
-        return Levels(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
+    def at_quality(self, quality_step: int) -> AtQuality:
+        """Integers at a quality step."""
+        table = {name: interpolate(array, quality_step) for name, array in self._quality.items()}
+        return AtQuality(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
 
     def encode(
         self,
         latents: npt.NDArray[np.float32],
         hyper_latents: npt.NDArray[np.float32],
-        quality: int,
+        quality_step: int,
         choose: Exchange | None = None,
     ) -> Coded:
         """Quantise and code one region, or a picture that is not cut.
 
         Args:
-            latents: (h, w, 320), in units of standard deviation.
-            hyper_latents: (ceil(h/4), ceil(w/4), 96), as `hyper_analysis` gives them.
-            quality: 0..QUALITY_STEPS.
+            latents: (h, w, C), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), Z), as `hyper_analysis` gives them.
+            quality_step: 0..QUALITY_STEPS.
             choose: takes the place of rounding the latents to the nearest symbols.
         """
-        levels = self.levels(quality)
-        hyper = np.rint(hyper_latents * levels.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+        at = self.at_quality(quality_step)
+        hyper = np.rint(hyper_latents * at.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
         coder, check = SymbolEncoder(), 0
 
         def exchange(
-            indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+            step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
         ) -> npt.NDArray[np.int32]:
             nonlocal check
             if choose:
-                symbols = choose(indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
+                symbols = choose(step, indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
             else:
-                wanted = np.concatenate([(latents[place] * levels.steps[place[2]]).ravel() for place in where])
+                wanted = np.concatenate([(latents[place] * at.steps[place[2]]).ravel() for place in where])
                 symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
             coder.put(indexes, symbols)
             check = _crc(symbols, check)
@@ -179,13 +150,13 @@ class EntropyModel:
 
         hyper_coder = SymbolEncoder()
         hyper_symbols = np.moveaxis(hyper, -1, 0).ravel()
-        hyper_coder.put(self._hyper_indexes(levels, hyper.shape[:2]), hyper_symbols)
+        hyper_coder.put(self._hyper_indexes(at, hyper.shape[:2]), hyper_symbols)
         check = _crc(hyper_symbols, check)
-        values = self._walk(hyper, latents.shape[:2], levels, exchange)
+        values = self._walk(hyper, latents.shape[:2], at, exchange)
         return Coded(hyper_coder.finish(), coder.finish(), check, values)
 
     def decode(
-        self, hyper: bytes, latents: bytes, size: tuple[int, int], quality: int
+        self, hyper: bytes, latents: bytes, size: tuple[int, int], quality_step: int
     ) -> tuple[npt.NDArray[np.int32], int]:
         """Decode one region's latents, the mirror of `encode`.
 
@@ -193,19 +164,19 @@ class EntropyModel:
             hyper: coded hyper-latents.
             latents: coded latents.
             size: (h, w) of the latents.
-            quality: 0..QUALITY_STEPS.
+            quality_step: 0..QUALITY_STEPS.
 
         Returns:
-            Decoded latents (h, w, 320) in 1/16 of a quantisation step, and the CRC-32 of the symbols.
+            Decoded latents (h, w, C) in 1/16 of a quantisation step, and the CRC-32 of the symbols.
 
         Raises:
             DamagedError: the bytes cannot come from an encoder.
         """
-        levels = self.levels(quality)
+        at = self.at_quality(quality_step)
         coder, check = SymbolDecoder(latents), 0
 
         def exchange(
-            indexes: npt.NDArray[np.uint8], _means: npt.NDArray[np.float64], _where: list[Place]
+            _step: int, indexes: npt.NDArray[np.uint8], _means: npt.NDArray[np.float64], _where: list[Place]
         ) -> npt.NDArray[np.int32]:
             nonlocal check
             symbols = coder.get(indexes)
@@ -213,22 +184,22 @@ class EntropyModel:
             return symbols
 
         hyper_size = _hyper_size(size)
-        hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(levels, hyper_size))
+        hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(at, hyper_size))
         check = _crc(hyper_symbols, check)
         hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
-        return self._walk(hyper_values, size, levels, exchange), check
+        return self._walk(hyper_values, size, at, exchange), check
 
-    def check_lengths(self, coded: Iterable[tuple[int, tuple[int, int]]], quality: int) -> None:
+    def check_lengths(self, coded: Iterable[tuple[int, tuple[int, int]]], quality_step: int) -> None:
         """Refuse side information that is too short for its size, before anything is allocated.
 
         Args:
             coded: bytes of coded hyper-latents, and (h, w) of the latents that they stand for.
-            quality: 0..QUALITY_STEPS.
+            quality_step: 0..QUALITY_STEPS.
 
         Raises:
             DamagedError: they would be too short if each hyper-latent were the likeliest symbol of its table.
         """
-        indexes = self.levels(quality).hyper_index
+        indexes = self.at_quality(quality_step).hyper_index
         likeliest = np.array([load_tables().frequencies[index].max() for index in indexes], np.float64)
         bits = float(-np.log2(likeliest / TOTAL).sum())
         for length, size in coded:
@@ -236,9 +207,9 @@ class EntropyModel:
             if bits * rows * columns > 8 * length + SLACK_BITS:
                 raise DamagedError(f"damaged: {length} bytes of side information cannot be those of its size")
 
-    def _hyper_indexes(self, levels: Levels, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    def _hyper_indexes(self, at: AtQuality, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """Table of each hyper-latent, in the order of coding: channel, row, column."""
-        return np.repeat(levels.hyper_index, size[0] * size[1])
+        return np.repeat(at.hyper_index, size[0] * size[1])
 
     def _place(self, values: npt.NDArray[Any]) -> Any:
         """A float64 array of `xp` with a batch axis."""
@@ -249,11 +220,11 @@ class EntropyModel:
         """The NumPy array of an array of `xp`."""
         return values if self.xp is np else values.cpu().numpy()  # type: ignore[no-any-return]
 
-    def _features(self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels) -> npt.NDArray[np.float32]:
-        """Features for predicting latents, (h, w, 192); float32 holds their 24 bits exactly."""
+    def _features(self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], at: AtQuality) -> npt.NDArray[np.float32]:
+        """Features for predicting latents, (h, w, H); float32 holds their 24 bits exactly."""
 
         def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-            units = times_exp2(self.xp, self._place(window[0]), -levels.hyper_gain, ACTIVATION_BITS - 4)
+            units = times_exp2(self.xp, self._place(window[0]), -at.hyper_gain, ACTIVATION_BITS - 4)
             return self._fetch(hyper_synthesis(self.ops, units))
 
         features = np.empty((*size, self.feature_channels), np.float32)
@@ -262,25 +233,28 @@ class EntropyModel:
         return features
 
     def _walk(
-        self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], levels: Levels, exchange: Exchange
+        self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], at: AtQuality, exchange: Exchange
     ) -> npt.NDArray[np.int32]:
         """Go through all latents in the order of coding; `exchange` turns indexes and means into symbols."""
-        features = self._features(hyper, size, levels)
+        features = self._features(hyper, size, at)
         values = np.zeros((*size, self.channels), np.int32)
         rows = band_rows(size[1])
         for step in range(len(STEPS)):
-            # A band's context sees the row above it as it was at the beginning of the step.
+            # A band's context sees the rows above it as they were at the beginning of the step.
             above = values[:0]
             for top in range(0, size[0], rows):
                 bottom = min(top + rows, size[0])
-                known = np.concatenate((above, values[top : bottom + CONTEXT_HALO]))
+                known = np.concatenate((above, values[top : bottom + self.context_halo]))
                 halo = len(above)
-                above = values[bottom - CONTEXT_HALO : bottom].copy()
-                window = features[top - halo : bottom + CONTEXT_HALO]
                 band = slice(halo, halo + bottom - top)
-                where, indexes, means = self._predict(step, known, window, band, levels)
-                where = [(slice(top + at.start, bottom, 2), columns, channels) for at, columns, channels in where]
-                symbols = exchange(indexes, means, where)
+                above = known[: band.stop][-self.context_halo :].copy()
+                window = features[top - halo : bottom + self.context_halo]
+                indexes, means = self._predict(step, known, window, band, at)
+                where = [
+                    (slice(top + at.start, bottom, 2), columns, channels)
+                    for at, columns, channels in places(step, self.channels)
+                ]
+                symbols = exchange(step, indexes, means, where)
                 decoded = np.clip(symbols * MEAN_STEPS + means, -ACTIVATION_MAX, ACTIVATION_MAX)
                 begin = 0
                 for place in where:
@@ -295,40 +269,37 @@ class EntropyModel:
         known: npt.NDArray[np.int32],
         features: npt.NDArray[np.float32],
         band: slice,
-        levels: Levels,
-    ) -> tuple[list[Place], npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        at: AtQuality,
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
         """Predict what a step codes in a band.
 
         Args:
             step: 0 to 3.
-            known: (rows, w, 320), decoded latents of the band and of the rows around it that its context sees.
-            features: (rows, w, 192), likewise.
+            known: (rows, w, C), decoded latents of the band and of the rows around it that its context sees.
+            features: (rows, w, H), likewise.
             band: the rows of the band in these.
-            levels: of the quality.
+            at: the model's integers at the quality.
 
         Returns:
-            The places that are coded, in order, as slices of the band; the table index and the mean of each latent in
-            them, (n,).
+            The table index and the mean of each latent in the step's places, in order, (n,).
         """
         placed = self._place(features)
         hidden = placed
         if step:
-            units = times_exp2(self.xp, self._place(known), -levels.gain, ACTIVATION_BITS - 4)
+            units = times_exp2(self.xp, self._place(known), -at.gain, ACTIVATION_BITS - 4)
             hidden = context(self.ops, step, units, placed)
         placed, hidden = placed[:, band], hidden[:, band]
         width = self.channels // GROUPS
-        where, indexes, means = [], [], []
-        for group, (row, column) in enumerate(STEPS[step]):
-            place = (slice(row, None, 2), slice(column, None, 2), slice(group * width, (group + 1) * width))
+        indexes, means = [], []
+        for group, place in enumerate(places(step, self.channels)):
             predicted = correction(self.ops, group, placed[:, place[0], place[1]], base=True)
             if step:
                 added = correction(self.ops, group, hidden[:, place[0], place[1]], base=False)
                 predicted = self.ops.add(predicted, added)
-            mean = times_exp2(self.xp, predicted[..., width:], levels.gain[place[2]], 4 - ACTIVATION_BITS)
-            where.append(place)
-            indexes.append(_index(self._fetch(predicted[0, ..., :width]) + levels.scale[place[2]]).ravel())
+            mean = times_exp2(self.xp, predicted[..., width:], at.gain[place[2]], 4 - ACTIVATION_BITS)
+            indexes.append(_index(self._fetch(predicted[0, ..., :width]) + at.scale[place[2]]).ravel())
             means.append(self._fetch(mean[0]).ravel())
-        return where, np.concatenate(indexes), np.concatenate(means)
+        return np.concatenate(indexes), np.concatenate(means)
 
 
 def band_rows(width: int) -> int:

@@ -18,17 +18,22 @@ __all__ = ["self_test"]
 
 
 @cache
-def self_test(xp: Any, device: Any = None) -> None:
+def self_test(xp: Any, device: Any = None, inputs: int = 1024) -> None:
     """Compare products and shifts on `device` with int64 arithmetic, on extreme inputs.
+
+    Args:
+        xp: numpy or torch.
+        device: torch's device; None for NumPy.
+        inputs: of the widest layer that will run there.
 
     Raises:
         SelfTestError: they differ.
     """
     # A multiplicative generator of our own: NumPy's streams may change between its versions, extremes must not.
-    values = (np.arange(1, 24 * 640 + 1, dtype=np.int64) * 6364136223846793005) >> 20
-    x = (values[: 8 * 640] % (2 * ACTIVATION_MAX + 1) - ACTIVATION_MAX).reshape(1, 2, 4, 640)
+    values = (np.arange(1, 24 * inputs + 1, dtype=np.int64) * 6364136223846793005) >> 20
+    x = (values[: 8 * inputs] % (2 * ACTIVATION_MAX + 1) - ACTIVATION_MAX).reshape(1, 2, 4, inputs)
     x[0, 0, 0], x[0, 1, 3] = ACTIVATION_MAX, -ACTIVATION_MAX
-    weight = (values[8 * 640 :] % (WEIGHT_MAX // 4) - WEIGHT_MAX // 8).reshape(16, 640)
+    weight = (values[8 * inputs :] % (WEIGHT_MAX // 4) - WEIGHT_MAX // 8).reshape(16, inputs)
     bias, shift = np.arange(16, dtype=np.int64) * 99_999_999_977, np.full(16, 20)
     wanted = ((x @ weight.T + bias) >> shift).clip(-ACTIVATION_MAX, ACTIVATION_MAX)
     ops = FixedOps({"t.weight": weight, "t.bias": bias, "t.shift": shift}, xp, device)

@@ -42,7 +42,6 @@ class Engine:
 
         Raises:
             UsageError: the device is not there.
-            SelfTestError: its arithmetic is not exact.
         """
         self.xp: Any = np
         self.device: Any = None
@@ -54,7 +53,6 @@ class Engine:
                 raise UsageError("no CUDA device here")
             self.xp = torch
             self.device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-        self_test(self.xp, self.device)
 
     @property
     def cores(self) -> int:
@@ -90,11 +88,17 @@ class Engine:
         return TorchOps({name: self.place(value) for name, value in arrays.items()})
 
     def entropy(self, model: Model) -> EntropyModel:
-        """The entropy model on this engine."""
-        if self.xp is np:
-            return model.entropy
-        arrays = {name: value for name, value in model.arrays.items() if name.startswith(ENTROPY)}
-        return EntropyModel(arrays, self.xp, self.device)
+        """The entropy model on this engine.
+
+        Raises:
+            SelfTestError: this device's arithmetic is not exact.
+        """
+        entropy = model.entropy
+        if self.xp is not np:
+            arrays = {name: value for name, value in model.arrays.items() if name.startswith(ENTROPY)}
+            entropy = EntropyModel(arrays, self.xp, self.device)
+        self_test(self.xp, self.device, entropy.ops.inputs)
+        return entropy
 
     def place(self, value: npt.NDArray[Any]) -> Any:
         """A float32 array of this engine."""

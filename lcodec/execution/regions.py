@@ -1,39 +1,19 @@
 """Regions: a large picture is coded in squares, each with its own sections, so that memory is bounded at any size.
 
 No context crosses the border of a region, so that regions are coded and decoded independently, on all cores. The
-transforms do see across it, so there are no seams: the synthesis of a region needs latents of those around it.
+transforms do see across it, so there are no seams: the synthesis of a region needs a halo of latents around it.
 Rows, columns and sides are counted in latents here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.entropy.model import band_rows
-from lcodec.errors import LimitError
-from lcodec.networks.hyperprior import CONTEXT_HALO
-from lcodec.networks.transforms import SYNTHESIS_HALO
-
-__all__ = ["MEMORY", "Kept", "Region", "cut", "strips", "workers_to_decode", "workers_to_encode"]
-
-
-#: Bytes that the process may hold besides the picture and its file, unless the caller says otherwise.
-MEMORY = 1 << 30
-#: Bytes that it holds anyway: Python, NumPy and a model.
-_BASE = 128 << 20
-#: Bytes that a worker takes in any case.
-_WORKER = 28 << 20
-#: Bytes of the networks' working arrays for each latent position of a band.
-_NETWORKS = 20 << 10
-#: Bytes for each latent position of a region that is worked on: latents, their values and features.
-_POSITION = 4 * (320 + 320 + 192)
-#: Bytes of a position's decoded latents.
-_DECODED = 4 * 320
+__all__ = ["Kept", "Region", "cut", "rows_of_a_strip", "strips"]
 
 
 @dataclass(frozen=True)
@@ -59,52 +39,15 @@ def cut(size: tuple[int, int], side: int) -> list[list[Region]]:
     ]
 
 
-def strips(rows: list[list[Region]], workers: int) -> list[list[Region]]:
-    """The regions of some rows of them at a time: at least as high as the halo, and one for each worker."""
-    count = _rows_of_a_strip(rows, workers)
+def strips(rows: list[list[Region]], workers: int, halo: int) -> list[list[Region]]:
+    """Regions that are decoded together, some rows at a time: at least as high as the halo, and one for each worker."""
+    count = rows_of_a_strip(rows, workers, halo)
     return [list(chain.from_iterable(rows[first : first + count])) for first in range(0, len(rows), count)]
 
 
-def workers_to_encode(memory: int, rows: list[list[Region]], cores: int, effort: int = 0) -> int:
-    """How many regions may be coded at a time, where `effort` bytes each are taken besides.
-
-    Raises:
-        LimitError: `memory`, in bytes, does not suffice for one.
-    """
-    return _affordable(memory, rows, cores, lambda workers: _BASE + workers * (_work(rows) + effort))
-
-
-def workers_to_decode(memory: int, rows: list[list[Region]], cores: int) -> int:
-    """How many regions may be decoded at a time.
-
-    Raises:
-        LimitError: `memory`, in bytes, does not suffice for one.
-    """
-
-    def need(workers: int) -> int:
-        kept = min(rows[-1][-1].bottom, 2 * _rows_of_a_strip(rows, workers) * rows[0][0].size[0] + SYNTHESIS_HALO)
-        return _BASE + workers * _work(rows) + kept * rows[0][-1].right * _DECODED
-
-    return _affordable(memory, rows, cores, need)
-
-
-def _work(rows: list[list[Region]]) -> int:
-    """Bytes that a worker takes."""
-    height, width = rows[0][0].size
-    band = min(height, band_rows(width) + 2 * CONTEXT_HALO) * width
-    return _WORKER + band * _NETWORKS + height * width * _POSITION
-
-
-def _affordable(memory: int, rows: list[list[Region]], cores: int, need: Callable[[int], int]) -> int:
-    if need(1) > memory:
-        raise LimitError(f"a picture of this size takes at least {-(-need(1) >> 20)} MiB of memory (see --memory)")
-    most = min(cores, sum(len(row) for row in rows))
-    return max(workers for workers in range(1, most + 1) if need(workers) <= memory)
-
-
-def _rows_of_a_strip(rows: list[list[Region]], workers: int) -> int:
+def rows_of_a_strip(rows: list[list[Region]], workers: int, halo: int) -> int:
     """Rows of regions that are decoded together."""
-    return max(-(-SYNTHESIS_HALO // rows[0][0].size[0]), workers // len(rows[0]))
+    return max(-(-halo // rows[0][0].size[0]), workers // len(rows[0]))
 
 
 class Kept:

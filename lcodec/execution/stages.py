@@ -1,6 +1,7 @@
 """The float networks as stages of the spine: pixels of a region -> latents -> hyper-latents, and latents -> pixels.
 
-Each runs in tiles on an `Engine`, at one quality.
+Each runs in tiles on an `Engine`, at one quality. Below, C is the number of latents of the model, Z that of
+hyper-latents.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.entropy.model import MEAN_STEPS, gain_at
+from lcodec.entropy.model import MEAN_STEPS
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
+from lcodec.networks.gains import gain_at
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
 from lcodec.networks.tiling import map_tiles
-from lcodec.networks.transforms import ANALYSIS_HALO, LATENT_STRIDE, SYNTHESIS_HALO, analysis, synthesis
+from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.zoo import Model
 
 __all__ = ["Analyses", "Synthesis", "colour", "pad"]
@@ -27,35 +29,34 @@ TILE = 64
 class Analyses:
     """What an encoder runs: analysis and hyper-analysis."""
 
-    def __init__(self, engine: Engine, model: Model, level: int) -> None:
-        """Place a model's networks on an engine, for a quality `level` of 0..QUALITY_STEPS."""
+    def __init__(self, engine: Engine, model: Model, quality_step: int) -> None:
+        """Place a model's networks on an engine, for a quality step."""
         self._engine = engine
         self._ops = engine.ops(model.encoder)
-        self._gain = engine.place(gain_at(model.encoder["gain.analysis"], level))
-        self._channels = model.entropy.channels
-        self._hyper_channels = model.entropy.hyper_channels
+        self._gain = engine.place(gain_at(model.encoder["gain.analysis"], quality_step))
+        self._sizes = model.architecture
 
     def latents(self, pixels: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.float32]:
-        """Latents (h, w, 320) of a region of a whole picture (H, W, 1 or 3)."""
+        """Latents (h, w, C) of a region of a whole picture (H, W, 1 or 3)."""
 
         def run(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
             normalised = colour(pad(window, LATENT_STRIDE)) / np.float32(255) - np.float32(0.5)
             return self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain))
 
-        latents = np.empty((*region.size, self._channels), np.float32)
+        latents = np.empty((*region.size, self._sizes.latents), np.float32)
         origin = region.top, region.left
-        map_tiles(run, pixels, latents, tile=TILE, halo=ANALYSIS_HALO, down=LATENT_STRIDE, origin=origin)
+        map_tiles(run, pixels, latents, tile=TILE, halo=self._sizes.analysis_halo, down=LATENT_STRIDE, origin=origin)
         return latents
 
     def hyper_latents(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Hyper-latents (ceil(h/4), ceil(w/4), 96) of a region's latents (h, w, 320)."""
+        """Hyper-latents (ceil(h/4), ceil(w/4), Z) of a region's latents (h, w, C)."""
 
         def run(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             placed = self._engine.place(pad(window, HYPER_STRIDE))
             return self._engine.fetch(hyper_analysis(self._ops, placed))
 
         height, width = (-(-side // HYPER_STRIDE) for side in latents.shape[:2])
-        hyper_latents = np.empty((height, width, self._hyper_channels), np.float32)
+        hyper_latents = np.empty((height, width, self._sizes.hyper_latents), np.float32)
         map_tiles(run, latents, hyper_latents, tile=TILE // HYPER_STRIDE, halo=HYPER_HALO, down=HYPER_STRIDE)
         return hyper_latents
 
@@ -63,12 +64,12 @@ class Analyses:
 class Synthesis:
     """What a decoder runs, the mirror of `Analyses.latents`."""
 
-    def __init__(self, engine: Engine, model: Model, level: int) -> None:
-        """Place a model's synthesis on an engine, for a quality `level` of 0..QUALITY_STEPS."""
-        self._engine = engine
+    def __init__(self, engine: Engine, model: Model, quality_step: int) -> None:
+        """Place a model's synthesis on an engine, for a quality step."""
+        self._engine, self._halo = engine, model.architecture.synthesis_halo
         self._ops = engine.ops(model.decoder)
-        self._inverse = gain_at(model.decoder["gain.inverse"], level) / np.float32(MEAN_STEPS)
-        self._gain = engine.place(gain_at(model.decoder["gain.synthesis"], level))
+        self._inverse = gain_at(model.decoder["gain.inverse"], quality_step) / np.float32(MEAN_STEPS)
+        self._gain = engine.place(gain_at(model.decoder["gain.synthesis"], quality_step))
 
     def pixels(
         self, window: npt.NDArray[np.int32], origin: tuple[int, int], region: Region, pixels: npt.NDArray[np.uint8]
@@ -76,7 +77,7 @@ class Synthesis:
         """Fill a region of a whole picture.
 
         Args:
-            window: (h, w, 320), decoded latents of the region and of a halo around it, in 1/16 of a quantisation step.
+            window: (h, w, C), decoded latents of the region and of a halo around it, in 1/16 of a quantisation step.
             origin: row and column of the region's first latent in the window.
             region: of the picture.
             pixels: (H, W, 1 or 3), the picture, written to.
@@ -94,7 +95,7 @@ class Synthesis:
             edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right)
         )
         target = pixels[top:bottom, left:right]
-        map_tiles(run, window, target, tile=TILE, halo=SYNTHESIS_HALO, up=LATENT_STRIDE, origin=origin)
+        map_tiles(run, window, target, tile=TILE, halo=self._halo, up=LATENT_STRIDE, origin=origin)
 
 
 def pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import count, takewhile
 from typing import TypeVar
 
 from lcodec.networks.ops import Ops
 
-__all__ = ["block", "blocks"]
+__all__ = ["block", "blocks", "numbered"]
 
 T = TypeVar("T")
 
@@ -22,8 +24,13 @@ def block(ops: Ops[T], name: str, x: T) -> T:
     return ops.add(x, ops.linear(f"{name}.reduce", t))
 
 
-def blocks(ops: Ops[T], name: str, count: int, x: T) -> T:
-    """`count` blocks in a row, named `name`.0, `name`.1, ..."""
-    for index in range(count):
-        x = block(ops, f"{name}.{index}", x)
+def blocks(ops: Ops[T], names: Iterable[str], x: T) -> T:
+    """Blocks in a row, as many of `names` as the model has."""
+    for name in takewhile(lambda name: ops.has(f"{name}.mix"), names):
+        x = block(ops, name, x)
     return x
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Names of the blocks of a transform: `name`.0, `name`.1, ..."""
+    return (f"{name}.{index}" for index in count())

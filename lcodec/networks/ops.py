@@ -28,6 +28,9 @@ Array = npt.NDArray[np.float32]
 class Ops(Protocol[T]):
     """What a backend provides. T is its array type; all shapes are (N, H, W, C)."""
 
+    def has(self, name: str) -> bool:
+        """Whether there is a layer of this name: so the arrays of a model say how many blocks its networks have."""
+
     def linear(self, name: str, x: T) -> T:
         """1x1 convolution: (N, H, W, C_in) -> (N, H, W, C_out)."""
 
@@ -85,6 +88,9 @@ class NumpyOps:
 
     def __init__(self, params: Mapping[str, Array]) -> None:
         self.params = params
+
+    def has(self, name: str) -> bool:
+        return f"{name}.weight" in self.params
 
     def linear(self, name: str, x: Array) -> Array:
         weight = self.params[f"{name}.weight"]

@@ -79,6 +79,9 @@ class TapeOps:
         self._ops = NumpyOps(params)
         self._params = params
 
+    def has(self, name: str) -> bool:
+        return self._ops.has(name)
+
     def linear(self, name: str, x: Traced) -> Traced:
         weight = self._params[f"{name}.weight"]
 

@@ -89,6 +89,9 @@ class TorchOps:
     def __init__(self, params: Mapping[str, Tensor]) -> None:
         self.params = params
 
+    def has(self, name: str) -> bool:
+        return f"{name}.weight" in self.params
+
     def linear(self, name: str, x: Tensor) -> Tensor:
         weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
         if _is_trained(bias):

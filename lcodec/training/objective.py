@@ -17,9 +17,9 @@ from torch import Tensor
 from lcodec.entropy.bits import bin_bits
 from lcodec.goal import UNSAID, Goal
 from lcodec.metrics.differentiable import distortion
-from lcodec.networks.hyperprior import GROUPS, STEPS, context, correction, hyper_analysis, hyper_synthesis
+from lcodec.networks.hyperprior import hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
-from lcodec.networks.steps import cells, positions, whole
+from lcodec.networks.steps import GROUPS, Cell, cells, walk
 from lcodec.networks.transforms import analysis, synthesis
 from lcodec.training.parameters import FIXED, at_quality, effective
 
@@ -76,29 +76,21 @@ def objective(
     features = hyper_synthesis(ops, hyper_rounded / hyper_gain)
     step_log = gain("gain.latents") + deviation_log  # log of quantisation steps per standard deviation
     steps = step_log.exp()
-    scaled = latents * steps
-    scale_offset = step_log + gain("gain.scale")
-    values, feature_cells = cells(scaled), positions(features)
-    gains, offsets = steps.chunk(GROUPS, dim=-1), scale_offset.chunk(GROUPS, dim=-1)
-    decoded: list[list[Tensor]] = [[torch.zeros_like(cell) for cell in position] for position in values]
+    values = cells(latents * steps)
+    offsets = (step_log + gain("gain.scale")).chunk(GROUPS, dim=-1)
     bits = torch.zeros_like(quality)
-    for step, places in enumerate(STEPS):
-        hidden = positions(context(ops, step, whole(decoded) / steps, features)) if step else None
-        for group, (row, column) in enumerate(places):
-            at = 2 * row + column
-            predicted = correction(ops, group, feature_cells[at], base=True).float()
-            if hidden is not None:
-                predicted = predicted + correction(ops, group, hidden[at], base=False).float()
-            log_scale, mean = predicted.chunk(2, dim=-1)
-            mean = mean * gains[group]
-            rounded = _round(values[at][group] - mean) + mean
-            decoded[at][group] = rounded
-            bits = bits + bin_bits(deviations(values[at][group], mean, rounded), log_scale + offsets[group]).sum(
-                dim=(1, 2, 3)
-            )
 
+    def code(cell: Cell, log_scale: Tensor, mean: Tensor) -> Tensor:
+        nonlocal bits
+        at, group = cell
+        value = values[at][group]
+        rounded = _round(value - mean) + mean
+        bits = bits + bin_bits(deviations(value, mean, rounded), log_scale + offsets[group]).sum(dim=(1, 2, 3))
+        return rounded
+
+    decoded = walk(ops, features, steps, code)
     inverse = (gain("gain.inverse") - deviation_log).exp()
-    decoded_picture = synthesis(ops, whole(decoded) * inverse, gain("gain.synthesis").exp()).float()
+    decoded_picture = synthesis(ops, decoded * inverse, gain("gain.synthesis").exp()).float()
     decoded_pixels = (decoded_picture + 0.5) * 255
     mse = (decoded_pixels - target).square().mean(dim=(1, 2, 3))
     pixels = pictures.shape[1] * pictures.shape[2]

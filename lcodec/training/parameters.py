@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lcodec.networks.hyperprior import GROUPS, STEPS
+from lcodec.networks.architecture import Architecture
 from lcodec.networks.ops import unshuffle
-from lcodec.networks.transforms import ANALYSIS_BLOCKS, LATENT_STRIDE, SYNTHESIS_BLOCKS
+from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE
 
-__all__ = ["ANCHORS", "FIXED", "Parameters", "Widths", "at_quality", "effective", "respaced", "start", "unfold"]
+__all__ = ["ANCHORS", "FIXED", "SIZES", "Parameters", "at_quality", "effective", "respaced", "start", "unfold"]
 
 #: Qualities at which gains are learned: evenly spaced over [0, 1], linear in between.
 ANCHORS = 11
@@ -35,15 +34,38 @@ Parameters = dict[str, Tensor]
 Doubles = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Widths:
-    """Channels of the networks. The defaults are those of the shipped models; tests use less."""
-
-    fine: int = 128  #: transforms at 1/8 of the resolution
-    coarse: int = 256  #: transforms at 1/16
-    latents: int = 320  #: a multiple of the number of channel groups
-    hyper: int = 192  #: hyperprior and context networks
-    hyper_latents: int = 96
+#: Sizes by name. The decoder may spend more than the encoder: it is run more often.
+SIZES = {
+    "small": Architecture(
+        fine=128,
+        coarse=256,
+        latents=320,
+        hyper=192,
+        hyper_latents=96,
+        context=192,
+        analysis_fine_blocks=2,
+        analysis_coarse_blocks=2,
+        synthesis_coarse_blocks=3,
+        synthesis_fine_blocks=3,
+        context_blocks=1,
+    ),
+    "large": Architecture(
+        fine=256,
+        coarse=384,
+        latents=320,
+        hyper=256,
+        hyper_latents=96,
+        context=320,
+        analysis_fine_blocks=3,
+        analysis_coarse_blocks=3,
+        synthesis_coarse_blocks=4,
+        synthesis_fine_blocks=5,
+        context_blocks=2,
+    ),
+}
+#: Standard deviations of the first weights, times the root of a layer's inputs, by how its name ends. The last layer of
+#: each residual branch starts small: every block starts near the identity.
+_FIRST = {"mix": 1.4, "merge": 0.3, "expand": 1.4, "reduce": 0.3, "analysis.out": 0.1, "synthesis.out": 0.1}
 
 
 def at_quality(table: Tensor, quality: Tensor) -> Tensor:
@@ -106,45 +128,11 @@ def unfold(network: Mapping[str, Tensor]) -> Parameters:
     return {name: value.contiguous() for name, value in out.items()}
 
 
-def _blocks(widths: Widths) -> list[tuple[str, int]]:
-    """Name and width of every block."""
-    found = []
-    for transform, count in (("analysis", ANALYSIS_BLOCKS), ("synthesis", SYNTHESIS_BLOCKS)):
-        for part, width in (("fine", widths.fine), ("coarse", widths.coarse)):
-            found += [(f"{transform}.{part}.{index}", width) for index in range(count)]
-    hyper = ("hyper_analysis.block16", "hyper_analysis.block32", "hyper_synthesis.block32", "hyper_synthesis.block16")
-    return found + [(name, widths.hyper) for name in (*hyper, "context.block")]
-
-
-def _linears(widths: Widths) -> list[tuple[str, int, int, float]]:
-    """Name, inputs, outputs and initial gain (times 1/sqrt(inputs)) of every 1x1 convolution but the shortcuts."""
-    found: list[tuple[str, int, int, float]] = []
-    for name, width in _blocks(widths):
-        # The last layer of each residual branch starts small: every block starts near the identity.
-        found += [
-            (f"{name}.mix", width, width, 1.4),
-            (f"{name}.merge", width, width, 0.3),
-            (f"{name}.expand", width, 2 * width, 1.4),
-            (f"{name}.reduce", 2 * width, width, 0.3),
-        ]
-    w = widths
-    group = 2 * w.latents // GROUPS
-    found += [
-        ("analysis.in", 3 * 64, w.fine, 1.0),
-        ("analysis.down", 4 * w.fine, w.coarse, 1.0),
-        ("analysis.out", w.coarse, w.latents, 0.1),
-        ("synthesis.in", w.latents, w.coarse, 1.0),
-        ("synthesis.up", w.coarse, 4 * w.fine, 1.0),
-        ("synthesis.out", w.fine, 3 * 64, 0.1),
-        ("hyper_analysis.in", w.latents, w.hyper, 1.0),
-        ("hyper_analysis.down", 4 * w.hyper, w.hyper, 1.0),
-        ("hyper_analysis.out", 4 * w.hyper, w.hyper_latents, 1.0),
-        ("hyper_synthesis.in", w.hyper_latents, 4 * w.hyper, 1.0),
-        ("hyper_synthesis.up", w.hyper, 4 * w.hyper, 1.0),
-    ]
-    found += [(f"base.out.{index}", w.hyper, group, 0.3) for index in range(GROUPS)]
-    found += [(f"context.out.{index}", w.hyper, group, 0.1) for index in range(GROUPS)]
-    return found + [(f"context.enter.{step}", w.latents + w.hyper, w.hyper, 1.0) for step in range(1, len(STEPS))]
+def _first_gain(name: str) -> float:
+    """Standard deviation of a layer's first weights, times the root of its inputs."""
+    if name.startswith(("base.out.", "context.out.")):
+        return 0.3 if name.startswith("base") else 0.1
+    return next((gain for end, gain in _FIRST.items() if f".{name}".endswith(f".{end}")), 1.0)
 
 
 def _klt(samples: Doubles) -> tuple[Doubles, Doubles, Doubles]:
@@ -155,38 +143,41 @@ def _klt(samples: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     return basis, basis @ mean, np.sqrt(np.maximum(variance[::-1], 1e-9))
 
 
-def start(crops: npt.NDArray[np.uint8], generator: torch.Generator, widths: Widths = Widths()) -> Parameters:
+def start(crops: npt.NDArray[np.uint8], generator: torch.Generator, sizes: Architecture) -> Parameters:
     """Initial parameters from a sample of crops (M, H, W, 3), some 300 of 128x128; H and W are multiples of 16."""
     pixels = crops.astype(np.float64) / 255 - 0.5
-    basis, mean, std = _klt(unshuffle(pixels, 8).reshape(-1, 3 * 64))
+    basis, mean, std = _klt(unshuffle(pixels, FINE_STRIDE).reshape(-1, 3 * FINE_STRIDE**2))
     long_basis, _, long_std = _klt(unshuffle(pixels, LATENT_STRIDE).reshape(-1, 3 * LATENT_STRIDE**2))
-    first = long_basis[: widths.latents]
+    first = long_basis[: sizes.latents]
     arrays = {
         f"{FIXED}klt8.basis": basis,
         f"{FIXED}klt8.mean": mean,
         f"{FIXED}klt8.std": std,
-        f"{FIXED}latent_std": long_std[: widths.latents],
+        f"{FIXED}latent_std": long_std[: sizes.latents],
         "analysis.shortcut.weight": first,
-        "analysis.shortcut.bias": np.zeros(widths.latents),
+        "analysis.shortcut.bias": np.zeros(sizes.latents),
         "synthesis.shortcut.weight": first.T,
         "synthesis.shortcut.bias": np.zeros(first.shape[1]),
     }
     params = {name: torch.tensor(np.ascontiguousarray(value), dtype=torch.float32) for name, value in arrays.items()}
-    for name, inputs, outputs, gain in _linears(widths):
-        weight = torch.randn((outputs, inputs), generator=generator) * (gain / math.sqrt(inputs))
-        params |= {f"{name}.weight": weight, f"{name}.bias": torch.zeros(outputs)}
-    for name, width in _blocks(widths):
-        kernel = torch.randn((width, 3, 3), generator=generator) * 0.15
-        kernel[:, 1, 1] += 1.0
-        params |= {f"{name}.spatial.weight": kernel, f"{name}.spatial.bias": torch.zeros(width)}
+    for layer in sizes.layers():
+        if f"{layer.name}.weight" in params:
+            continue
+        if layer.depthwise:
+            weight = torch.randn((layer.outputs, 3, 3), generator=generator) * 0.15
+            weight[:, 1, 1] += 1.0
+        else:
+            weight = torch.randn((layer.outputs, layer.inputs), generator=generator)
+            weight *= _first_gain(layer.name) / math.sqrt(layer.inputs)
+        params |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": torch.zeros(layer.outputs)}
     # Quantisation steps of 2.2 at quality 0 to 0.07 at 1, for an orthonormal transform of pixels in [-0.5, 0.5].
-    steps = torch.linspace(-0.8, 2.6, ANCHORS)[:, None].repeat(1, widths.latents)
+    steps = torch.linspace(-0.8, 2.6, ANCHORS)[:, None].repeat(1, sizes.latents)
     zeros = {
-        "gain.analysis": widths.fine,
-        "gain.synthesis": widths.fine,
-        "gain.hyper": widths.hyper_latents,
-        "gain.scale": widths.latents,
-        "prior.scale": widths.hyper_latents,
+        "gain.analysis": sizes.fine,
+        "gain.synthesis": sizes.fine,
+        "gain.hyper": sizes.hyper_latents,
+        "gain.scale": sizes.latents,
+        "prior.scale": sizes.hyper_latents,
     }
     params |= {name: torch.zeros(ANCHORS, width) for name, width in zeros.items()}
     return params | {"gain.latents": steps, "gain.inverse": -steps}

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from lcodec.entropy.integer import ACTIVATION_BITS, FixedOps
-from lcodec.entropy.model import QUALITY_STEPS, EntropyModel
+from lcodec.entropy.model import EntropyModel
+from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.networks.hyperprior import hyper_analysis
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import analysis

@@ -14,7 +14,7 @@ from lcodec.goal import LAMBDA_RANGE, Aim, Goal
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.loop import STATE_FILE, Settings
-from lcodec.training.parameters import Parameters, respaced, start
+from lcodec.training.parameters import SIZES, Parameters, respaced, start
 from lcodec.training.rounding import rounding_loss
 from lcodec.training.state import Progress, State, goal_of, load_state
 from lcodec.zoo import Entry, Zoo
@@ -27,7 +27,7 @@ _START_CROPS, _START_SIDE = 384, 128
 _MEASURED, _MEASURED_SIDE = 8, 512
 
 
-def begin(photos: Photos, seed: int, init: str | None, aim: Aim) -> State:
+def begin(photos: Photos, seed: int, init: str | None, aim: Aim, size: str = "small") -> State:
     """State at step 0: from the photos' KLT, or from `init`, a model or a training state (its moving average).
 
     Raises:
@@ -35,7 +35,7 @@ def begin(photos: Photos, seed: int, init: str | None, aim: Aim) -> State:
     """
     if init is None:
         crops = photos.crops(photos.draw(_START_CROPS, _START_SIDE, np.random.default_rng(seed)))
-        params, origin = start(crops, torch.Generator().manual_seed(seed)), "the KLT of the photos"
+        params, origin = start(crops, torch.Generator().manual_seed(seed), SIZES[size]), "the KLT of the photos"
     else:
         params, origin = _given(init), Path(init).name
     ema, goal = {name: value.clone() for name, value in params.items()}, Goal(aim, LAMBDA_RANGE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,12 @@ from lcodec.container import unpack
 from lcodec.goal import UNSAID
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
-from lcodec.training.parameters import FIXED, Parameters, Widths, start
+from lcodec.training.parameters import FIXED, SIZES, Parameters, start
 from lcodec.zoo import Zoo
 from tests.golden import symbols
 from tests.support.pictures import picture
 
-WIDTHS = Widths(fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8)
+SMALL = replace(SIZES["small"], fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8, context=24)
 #: (height, width, channels, quality)
 CASES = [
     (1, 1, 3, 0), (1, 1, 3, 100), (1, 1, 1, 50), (1, 7, 3, 50), (7, 1, 3, 75), (2, 2, 1, 100), (16, 16, 3, 33.33),
@@ -42,7 +43,7 @@ def parameters() -> Parameters:
     """Random parameters that send means and scales over their whole range, so that escapes occur."""
     crops = np.stack([picture(64, 64, seed=seed) for seed in range(24)])
     generator = torch.Generator().manual_seed(1)
-    params = start(crops, generator, WIDTHS)
+    params = start(crops, generator, SMALL)
     for name, value in params.items():
         if ".out." in name:
             value.mul_(3)

@@ -1,0 +1,229 @@
+"""Sizes of a model, read from its arrays: widths, numbers of blocks, and what follows from them.
+
+No code knows the size of a network: a model says it by the names and shapes of its arrays, and what depends on it is
+derived here: how far networks see (halos), how much memory they work in, how many multiply-adds they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+from lcodec.errors import ModelError
+from lcodec.networks.hyperprior import HYPER_STRIDE, context_block
+from lcodec.networks.steps import GROUPS, STEPS
+from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE
+
+__all__ = ["Architecture", "Layer"]
+
+#: Bytes of a sample of the transforms (float32), and of the entropy networks (`lcodec.entropy.integer`: float64).
+_FLOAT, _FIXED = 4, 8
+
+
+class Shaped(Protocol):
+    """An array of NumPy or a tensor of torch."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its size along each axis."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A 1x1 convolution, or a depthwise one of 3x3."""
+
+    name: str
+    inputs: int
+    outputs: int
+    stride: int  #: pixels of the picture for each position, in each direction
+    runs: float = 1  #: how often it runs at each position
+    depthwise: bool = False
+
+    @property
+    def multiply_adds(self) -> float:
+        """For each pixel of the picture."""
+        weights = 9 * self.outputs if self.depthwise else self.inputs * self.outputs
+        return weights * self.runs / self.stride**2
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Widths (channels) and numbers of blocks of all networks of a model."""
+
+    fine: int  #: width of the transforms at 1/8 of the resolution
+    coarse: int  #: width of the transforms at 1/16
+    latents: int  #: a multiple of the number of channel groups
+    hyper: int  #: width of the hyperprior's networks
+    hyper_latents: int
+    context: int  #: width of the context network
+    analysis_fine_blocks: int
+    analysis_coarse_blocks: int
+    synthesis_coarse_blocks: int
+    synthesis_fine_blocks: int
+    context_blocks: int
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Shaped]) -> Architecture:
+        """Read the sizes off the arrays of a model file, or off trained parameters.
+
+        Raises:
+            ModelError: arrays are missing, or do not fit together.
+        """
+
+        def outputs(name: str) -> int:
+            return arrays[f"{name}.weight"].shape[0]
+
+        def blocks(transform: str) -> int:
+            return next(index for index in count() if f"{transform}.{index}.mix.weight" not in arrays)
+
+        try:
+            found = cls(
+                fine=outputs("analysis.in"),
+                coarse=outputs("analysis.down"),
+                latents=outputs("analysis.out"),
+                hyper=outputs("hyper_analysis.in"),
+                hyper_latents=outputs("hyper_analysis.out"),
+                context=outputs("context.enter.1"),
+                analysis_fine_blocks=blocks("analysis.fine"),
+                analysis_coarse_blocks=blocks("analysis.coarse"),
+                synthesis_coarse_blocks=blocks("synthesis.coarse"),
+                synthesis_fine_blocks=blocks("synthesis.fine"),
+                context_blocks=next(i for i in count() if f"{context_block(i)}.mix.weight" not in arrays),
+            )
+            if found.latents % GROUPS:
+                raise ModelError(f"the model has {found.latents} latents, no multiple of {GROUPS}")
+            for layer in found.layers():
+                inside = (3, 3) if layer.depthwise else (layer.outputs, layer.inputs)
+                shape = arrays[f"{layer.name}.weight"].shape
+                # Depthwise kernels are (3, 3, C) in the networks and (C, 3, 3) where they are trained.
+                fits = sorted(shape) == sorted((*inside, layer.outputs)) if layer.depthwise else shape == inside
+                if not fits or arrays[f"{layer.name}.bias"].shape != (layer.outputs,):
+                    raise ModelError(f"the model's layer {layer.name} does not fit the others")
+        except KeyError as error:
+            raise ModelError(f"the model has no {error.args[0]}") from error
+        return found
+
+    # ---------------------------------------------------------------------------------------------------- what it sees
+
+    @property
+    def analysis_halo(self) -> int:
+        """Latents that a tile of the analysis needs around it: one a coarse block, half a one a fine block."""
+        return self.analysis_coarse_blocks + -(-self.analysis_fine_blocks // 2)
+
+    @property
+    def synthesis_halo(self) -> int:
+        """Latents that a tile of the synthesis needs around it."""
+        return self.synthesis_coarse_blocks + -(-self.synthesis_fine_blocks // 2)
+
+    @property
+    def context_halo(self) -> int:
+        """Latents that a tile of the context network needs around it: one a block."""
+        return self.context_blocks
+
+    # --------------------------------------------------------------------------------------------- what it consists of
+
+    def blocks(self) -> list[tuple[str, int, int, float]]:
+        """Name, width, stride in pixels and runs of every residual block (`lcodec.networks.blocks`)."""
+        found: list[tuple[str, int, int, float]] = []
+        for part, blocks, width, stride in (
+            ("analysis.fine", self.analysis_fine_blocks, self.fine, FINE_STRIDE),
+            ("analysis.coarse", self.analysis_coarse_blocks, self.coarse, LATENT_STRIDE),
+            ("synthesis.fine", self.synthesis_fine_blocks, self.fine, FINE_STRIDE),
+            ("synthesis.coarse", self.synthesis_coarse_blocks, self.coarse, LATENT_STRIDE),
+        ):
+            found += [(f"{part}.{index}", width, stride, 1) for index in range(blocks)]
+        half = LATENT_STRIDE * HYPER_STRIDE // 2
+        for name, stride in (("block16", LATENT_STRIDE), ("block32", half)):
+            found += [(f"hyper_{part}.{name}", self.hyper, stride, 1) for part in ("analysis", "synthesis")]
+        steps = len(STEPS) - 1  # the first has no context
+        return found + [
+            (context_block(index), self.context, LATENT_STRIDE, steps) for index in range(self.context_blocks)
+        ]
+
+    def layers(self) -> list[Layer]:
+        """Every layer of every network."""
+        found = []
+        for name, width, stride, runs in self.blocks():
+            found += [
+                Layer(f"{name}.mix", width, width, stride, runs),
+                Layer(f"{name}.spatial", width, width, stride, runs, depthwise=True),
+                Layer(f"{name}.merge", width, width, stride, runs),
+                Layer(f"{name}.expand", width, 2 * width, stride, runs),
+                Layer(f"{name}.reduce", 2 * width, width, stride, runs),
+            ]
+        fine, latent, hyper = FINE_STRIDE, LATENT_STRIDE, LATENT_STRIDE * HYPER_STRIDE
+        found += [
+            Layer("analysis.in", 3 * fine**2, self.fine, fine),
+            Layer("analysis.down", 4 * self.fine, self.coarse, latent),
+            Layer("analysis.out", self.coarse, self.latents, latent),
+            Layer("analysis.shortcut", 3 * latent**2, self.latents, latent),
+            Layer("synthesis.in", self.latents, self.coarse, latent),
+            Layer("synthesis.up", self.coarse, 4 * self.fine, latent),
+            Layer("synthesis.out", self.fine, 3 * fine**2, fine),
+            Layer("synthesis.shortcut", self.latents, 3 * latent**2, latent),
+            Layer("hyper_analysis.in", self.latents, self.hyper, latent),
+            Layer("hyper_analysis.down", 4 * self.hyper, self.hyper, hyper // 2),
+            Layer("hyper_analysis.out", 4 * self.hyper, self.hyper_latents, hyper),
+            Layer("hyper_synthesis.in", self.hyper_latents, 4 * self.hyper, hyper),
+            Layer("hyper_synthesis.up", self.hyper, 4 * self.hyper, hyper // 2),
+        ]
+        # Each group is coded at every position once, in one of the steps; in the first it has no correction.
+        group = 2 * self.latents // GROUPS
+        corrected = (len(STEPS) - 1) / len(STEPS)
+        for index in range(GROUPS):
+            found.append(Layer(f"base.out.{index}", self.hyper, group, latent))
+            found.append(Layer(f"context.out.{index}", self.context, group, latent, corrected))
+        return found + [
+            Layer(f"context.enter.{step}", self.latents + self.hyper, self.context, latent)
+            for step in range(1, len(STEPS))
+        ]
+
+    def multiply_adds(self) -> tuple[float, float]:
+        """Multiply-adds for each pixel, of encoding without effort and of decoding."""
+        analyses, syntheses, entropy = 0.0, 0.0, 0.0
+        for layer in self.layers():
+            if layer.name.startswith(("analysis.", "hyper_analysis.")):
+                analyses += layer.multiply_adds
+            elif layer.name.startswith("synthesis."):
+                syntheses += layer.multiply_adds
+            else:
+                entropy += layer.multiply_adds
+        return analyses + entropy, syntheses + entropy
+
+    # ------------------------------------------------------------------------------------------------ what it works in
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of all layers."""
+        return sum((9 if each.depthwise else each.inputs) * each.outputs + each.outputs for each in self.layers())
+
+    @property
+    def model_bytes(self) -> int:
+        """Bytes of a loaded model: float16 as in its file and float32, or integers and float64."""
+        return _FIXED * self.parameters
+
+    @property
+    def transform_bytes(self) -> int:
+        """Bytes that the analysis or synthesis works in, for each latent position of a tile and its halo.
+
+        Most at the end of a block, at either resolution: its input, the widened features and what becomes of them.
+        """
+        finer = (LATENT_STRIDE // FINE_STRIDE) ** 2
+        return _FLOAT * max(6 * finer * self.fine, 6 * self.coarse) + _FLOAT * 6 * LATENT_STRIDE**2
+
+    @property
+    def entropy_bytes(self) -> int:
+        """Bytes that the context network works in, for each latent position of a band (`lcodec.entropy.model`)."""
+        return _FIXED * (2 * self.latents + 3 * self.hyper + 7 * self.context)
+
+    @property
+    def position_bytes(self) -> int:
+        """Bytes kept for each latent position of a region at work: its latents, their values and the features."""
+        return _FLOAT * (2 * self.latents + self.hyper)
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the decoded latents of a position."""
+        return _FLOAT * self.latents
