@@ -1,18 +1,19 @@
-"""The trade of rate against distortion that models are trained for, and that an encoder's effort goes on with."""
+"""The goal of a model: a trade of rate against distortion, for which it is trained and with which effort goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LAMBDA_RANGE", "MS_SSIM_WEIGHT", "UNSAID", "Aim", "Goal"]
+__all__ = ["AIMS", "LAMBDA_RANGE", "MS_SSIM_WEIGHT", "UNSAID", "Aim", "Goal"]
 
-#: The distortion that a model is trained for.
+#: The distortions that a model can be trained for; `lcodec.metrics.differentiable` has each of them.
 Aim = Literal["mse", "ms-ssim"]
+AIMS: tuple[Aim, ...] = get_args(Aim)
 
 Quality = TypeVar("Quality", float, "Tensor")
 
@@ -47,13 +48,16 @@ class Goal:
         """Read what `metadata` made; what is not said is as in `UNSAID`.
 
         Raises:
-            ValueError: it does not mean a goal.
+            ValueError: it does not mean a goal, or one that this version does not know.
         """
         said = UNSAID.metadata() | dict(metadata or {})
         low, high = map(float, said["lambdas"].split())
         if not 0 < low < high:
             raise ValueError(f"lambda from {low} to {high}")
-        return cls("ms-ssim" if said["aim"] == "ms-ssim" else "mse", (low, high))
+        for aim in AIMS:
+            if aim == said["aim"]:
+                return cls(aim, (low, high))
+        raise ValueError(f"{said['aim']!r} is not something to train for (one of {', '.join(AIMS)})")
 
 
 #: What the first models were trained for, whose files do not say it.

@@ -121,7 +121,7 @@ def test_a_move_makes_the_error_smaller_and_leaves_the_others() -> None:
     pixels = picture(64, 96)
     gain, inverse = (gain_at(MODEL.decoder[f"gain.{name}"], 5000) for name in ("synthesis", "inverse"))
     latents = floats(4, 6, MODEL.entropy.channels)
-    descent = Descent(MODEL.decoder, inverse, gain, pixels, latents)
+    descent = Descent(MODEL.decoder, MODEL.architecture.synthesis_halo, inverse, gain, pixels, latents)
 
     def error(values: np.ndarray) -> float:
         decoded = synthesis(NumpyOps(MODEL.decoder), values[None] * inverse, gain)[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,13 +16,15 @@ from lcodec import codec
 from lcodec.codec import decode, encode
 from lcodec.container import unpack
 from lcodec.errors import LimitError
+from lcodec.execution import memory
 from lcodec.execution.engine import Engine
 from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Region, cut
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.picture import Picture
-from lcodec.training.parameters import SIZES
-from lcodec.zoo import Zoo
+from lcodec.training.export import model_arrays
+from lcodec.training.parameters import FIXED, SIZES, start
+from lcodec.zoo import Zoo, as_model
 from tests.support.pictures import picture
 
 ZOO = Zoo([Path(__file__).parent / "golden" / "v1"])
@@ -141,3 +144,28 @@ def test_the_least_that_would_do_does(height: int, width: int, units: int, cores
             most(SIZES[size], 0, rows, cores)
         least = int(str(error.value).split("at least ")[1].split(" MiB")[0])
         assert most(SIZES[size], least << 20, rows, cores) >= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_worker_takes_no_more_than_is_planned(size: str) -> None:
+    """Whatever the widths of the networks: what is really allocated for a region stays under its estimate."""
+    crops = np.stack([picture(64, 64, seed=seed) for seed in range(48)])
+    params = start(crops, torch.Generator().manual_seed(0), SIZES[size])
+    params[f"{FIXED}latent_std"].clamp_(min=1e-3)  # so few crops have no more principal components
+    model = as_model(model_arrays(params), size)
+    engine, region = Engine("cpu", "numpy", 0), Region(8, 8, 40, 40)
+    entropy, analyses, network = engine.entropy(model), Analyses(engine, model, 5000), Synthesis(engine, model, 5000)
+    pixels, values = picture(768, 768), np.zeros((48, 48, entropy.channels), np.int32)
+
+    def work() -> None:
+        latents = analyses.latents(pixels, region)
+        entropy.encode(latents, analyses.hyper_latents(latents), 5000)
+        network.pixels(values, (8, 8), region, pixels.copy())
+
+    work()  # what is made once and kept
+    tracemalloc.start()
+    work()
+    taken = tracemalloc.get_traced_memory()[1] - pixels.size
+    tracemalloc.stop()
+    planned = memory.workspace(SIZES[size], [[region]])
+    assert 0.5 * planned < taken < planned

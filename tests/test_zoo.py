@@ -113,6 +113,13 @@ def test_a_model_of_odd_sizes_says_them_itself(tmp_path: Path) -> None:
         assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 1
 
 
+def test_an_unknown_aim_is_an_error(tmp_path: Path) -> None:
+    """Not taken for the mean squared error, as if effort could go on for it."""
+    save_file(dict(Zoo([GOLDEN]).load("golden").arrays), tmp_path / "future.safetensors", {"aim": "taste"})
+    with pytest.raises(ModelError, match="'taste' is not something to train for"):
+        Zoo().load(str(tmp_path / "future.safetensors"))
+
+
 def test_arrays_that_do_not_fit_are_refused() -> None:
     arrays = dict(Zoo([GOLDEN]).load("golden").arrays)
     with pytest.raises(ModelError, match=r"has no hyper_synthesis\.up"):

@@ -35,9 +35,9 @@ Floats = npt.NDArray[np.float32]
 
 #: Side of a tile of refinement, and of what is refined around it and thrown away, in hyper-latents (64 pixels).
 TILE, HALO = 12, 1
-#: Bytes for each latent position of a region: where symbols are chosen, and where a tile is refined; and those of torch
-#: itself. Measured on pictures of 768x768 and 1024x1024, as the growth of the process.
-_CHOSEN, _REFINED, _TORCH = 12 << 10, 192 << 10, 160 << 20
+#: Bytes for each latent of a region where symbols are chosen; and those of torch itself. Measured as the growth of the
+#: process, on pictures of 768x768 and 1024x1024.
+_CHOSEN, _TORCH = 40, 160 << 20
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ class Effort:
         """Bytes that improving a region of this size takes, besides what coding it takes."""
         if self._level is None:
             return 0
-        rows, columns = region.size
+        (rows, columns), sizes = region.size, self._model.architecture
         if self._level.iterations:
             side = (TILE + 2 * HALO) * HYPER_STRIDE
-            return _TORCH + min(rows, side) * min(columns, side) * _REFINED
-        return rows * columns * _CHOSEN
+            return _TORCH + min(rows, side) * min(columns, side) * sizes.gradient_bytes
+        return rows * columns * sizes.latents * _CHOSEN
 
     @property
     def uses_torch(self) -> bool:

@@ -14,7 +14,7 @@ from lcodec.execution.regions import Region, rows_of_a_strip
 from lcodec.execution.stages import TILE
 from lcodec.networks.architecture import Architecture
 
-__all__ = ["MEMORY", "workers_to_decode", "workers_to_encode"]
+__all__ = ["MEMORY", "workers_to_decode", "workers_to_encode", "workspace"]
 
 #: Bytes that the process may hold besides the picture and its file, unless the caller says otherwise.
 MEMORY = 1 << 30
@@ -32,7 +32,8 @@ def workers_to_encode(sizes: Architecture, memory: int, rows: Rows, cores: int, 
     Raises:
         LimitError: `memory`, in bytes, does not suffice for one.
     """
-    return _affordable(sizes, memory, rows, cores, lambda workers: workers * (_work(sizes, rows) + effort))
+    each = _WORKER + workspace(sizes, rows) + effort
+    return _affordable(sizes, memory, rows, cores, lambda workers: workers * each)
 
 
 def workers_to_decode(sizes: Architecture, memory: int, rows: Rows, cores: int) -> int:
@@ -45,18 +46,18 @@ def workers_to_decode(sizes: Architecture, memory: int, rows: Rows, cores: int) 
     def need(workers: int) -> int:
         halo = sizes.synthesis_halo
         kept = min(rows[-1][-1].bottom, 2 * rows_of_a_strip(rows, workers, halo) * rows[0][0].size[0] + halo)
-        return workers * _work(sizes, rows) + kept * rows[0][-1].right * sizes.decoded_bytes
+        return workers * (_WORKER + workspace(sizes, rows)) + kept * rows[0][-1].right * sizes.decoded_bytes
 
     return _affordable(sizes, memory, rows, cores, need)
 
 
-def _work(sizes: Architecture, rows: Rows) -> int:
-    """Bytes that a worker takes: for the transforms, in tiles, or for the entropy networks, in bands."""
+def workspace(sizes: Architecture, rows: Rows) -> int:
+    """Bytes that a region takes: its latents, and the transforms in tiles or the entropy networks in bands."""
     height, width = rows[0][0].size
     halo = 2 * max(sizes.analysis_halo, sizes.synthesis_halo)
     tile = (min(height, TILE) + halo) * (min(width, TILE) + halo) * sizes.transform_bytes
     band = min(height, band_rows(width) + 2 * sizes.context_halo) * width * sizes.entropy_bytes
-    return _WORKER + max(tile, band) + height * width * sizes.position_bytes
+    return max(tile, band) + height * width * sizes.position_bytes
 
 
 def _affordable(sizes: Architecture, memory: int, rows: Rows, cores: int, need: Callable[[int], int]) -> int:

@@ -6,6 +6,7 @@ Lambda multiplies a mean squared error on the 0..255 scale, or MS_SSIM_WEIGHT (1
 from __future__ import annotations
 
 from functools import cache
+from typing import assert_never
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,13 @@ def distortion(aim: Aim, decoded: Tensor, original: Tensor, mse: Tensor) -> Tens
     Returns:
         (N,).
     """
-    return mse if aim == "mse" else MS_SSIM_WEIGHT * (1 - ms_ssim(decoded, original))
+    match aim:
+        case "mse":
+            return mse
+        case "ms-ssim":
+            return MS_SSIM_WEIGHT * (1 - ms_ssim(decoded, original))
+        case _:
+            assert_never(aim)
 
 
 @cache

@@ -211,12 +211,22 @@ class Architecture:
         Most at the end of a block, at either resolution: its input, the widened features and what becomes of them.
         """
         finer = (LATENT_STRIDE // FINE_STRIDE) ** 2
-        return _FLOAT * max(6 * finer * self.fine, 6 * self.coarse) + _FLOAT * 6 * LATENT_STRIDE**2
+        return _FLOAT * (8 * max(finer * self.fine, self.coarse) + 4 * LATENT_STRIDE**2)
 
     @property
     def entropy_bytes(self) -> int:
         """Bytes that the context network works in, for each latent position of a band (`lcodec.entropy.model`)."""
         return _FIXED * (2 * self.latents + 3 * self.hyper + 7 * self.context)
+
+    @property
+    def gradient_bytes(self) -> int:
+        """Bytes for each latent position of a decoder's gradient in torch: every layer's result, about twice."""
+        results = sum(
+            layer.outputs * layer.runs * (LATENT_STRIDE / layer.stride) ** 2
+            for layer in self.layers()
+            if not layer.name.startswith(("analysis.", "hyper_analysis."))
+        )
+        return int(2.2 * _FLOAT * results)
 
     @property
     def position_bytes(self) -> int:
