@@ -236,8 +236,7 @@ def decode(
         SelfTestError: this machine's arithmetic is not exact.
         TypeError: a value is of a wrong type.
     """
-    picture = _decoded(data, model=model, device=device, max_pixels=max_pixels, memory=memory)
-    samples = picture.samples
+    samples = _decoded(data, model, device, max_pixels, memory).samples
     return samples[:, :, 0] if samples.shape[2] == 1 else samples
 
 
@@ -306,12 +305,12 @@ def info(data: Bytes) -> Info:
 
 def _decoded(
     data: Bytes,
-    *,
     model: PathLike | None = None,
     device: Device = "auto",
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
 ) -> Picture:
+    """The picture; the defaults are those of `decode`."""
     _check(device=device, max_pixels=max_pixels, memory=memory)
     zoo = _zoo()
     if model is not None:
