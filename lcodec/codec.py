@@ -117,7 +117,7 @@ def decode(
     backend: Backend = "auto",
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
-    synthesis: str | None = None,
+    model: str | None = None,
 ) -> Picture:
     """Decode the bytes of an .lcdc file, the mirror of `encode`.
 
@@ -130,7 +130,7 @@ def decode(
         backend: for tests; which implementation runs.
         max_pixels: larger pictures are refused.
         memory: bytes that the process may hold besides the picture and its file; limits the regions decoded at a time.
-        synthesis: name or path of a model to decode with in place of the one that the file names; it must have the same
+        model: name or path of a model to decode with in place of the one that the file names; it must have the same
             entropy part.
 
     Raises:
@@ -143,15 +143,15 @@ def decode(
     header = container.header
     if header.width * header.height > max_pixels:
         raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
-    model = zoo.find(header.entropy_id, header.synthesis_id, synthesis)
+    found = zoo.find(header.entropy_id, header.synthesis_id, model)
     size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
     rows = cut(size, header.region // LATENT_STRIDE or max(size))
     parts = dict(zip(chain.from_iterable(rows), container.parts, strict=True))
-    model.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
+    found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
     engine = Engine(device, backend, header.width * header.height)
-    entropy = engine.entropy(model)
-    workers = workers_to_decode(model.architecture, memory, rows, engine.cores)
-    network, halo = Synthesis(engine, model, header.quality), model.architecture.synthesis_halo
+    entropy = engine.entropy(found)
+    workers = workers_to_decode(found.architecture, memory, rows, engine.cores)
+    network, halo = Synthesis(engine, found, header.quality), found.architecture.synthesis_halo
     latents = Kept(size[1], entropy.channels, halo)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
 

@@ -6,33 +6,32 @@
 
 Opening reads the header and the metadata; the coded samples are read and decoded when they are first used, on the CPU.
 Modes L, LA, RGB and RGBA are kept (an alpha channel that is opaque everywhere is not stored); 1 and palettes are
-converted; others raise OSError. `save` takes quality (0 to 100), model, icc_profile (else that of `info`), exif, xmp.
+converted; others raise OSError.
+
+`save` takes quality, bpp, max_size, min_psnr, min_ms_ssim, model and effort as `lcodec.encode` does, and metadata as
+Pillow's own formats do: icc_profile (else that of `info`, where it is one for such samples), exif and xmp. The
+orientation that these say is applied to the samples, and set to 1. Other keywords are ignored. What is out of range
+raises ValueError, what is of a wrong type TypeError, everything else OSError. As Pillow opens the file before it calls
+a plug-in, a file that was there is lost when saving fails; `lcodec.write` keeps it.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import IO, Any
 
-import numpy as np
 from PIL import Image, ImageFile
 
-from lcodec import codec
+from lcodec import face
 from lcodec.container import MAGIC, read_header, read_metadata
 from lcodec.errors import LcodecError, UsageError
-from lcodec.picture import Picture, to_image
-from lcodec.picture.metadata import EXIF_PREFIX
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.picture import from_image, to_info
 
 __all__ = ["LcodecImageFile"]
 
 _FORMAT = "LCODEC"
-_QUALITY = 50
 _HEADER_SIZE = 1024  # bytes; a header is never longer
-#: Our names of metadata, and Pillow's.
-_INFO = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
-#: Modes that are converted on saving, without loss.
-_CONVERTED = {"1": "L", "La": "LA", "RGBX": "RGB", "RGBa": "RGBA"}
+#: Keywords of `save` that are those of `lcodec.encode`.
+_OPTIONS = ("quality", "bpp", "max_size", "min_psnr", "min_ms_ssim", "model", "effort")
 
 
 class LcodecImageFile(ImageFile.ImageFile):
@@ -52,10 +51,7 @@ class LcodecImageFile(ImageFile.ImageFile):
             raise OSError(str(error)) from error
         self._size = header.width, header.height
         self._mode = ("L" if header.grey else "RGB") + ("A" if "alpha" in header.sections else "")
-        self.info = {_INFO[name]: content for name, content in metadata.items()}
-        if "exif" in self.info:
-            self.info["exif"] = EXIF_PREFIX + self.info["exif"]
-        self.info["quality"] = header.quality / 100
+        self.info.update(**to_info(metadata), quality=header.quality / 100)
         self._start, self._coded = start, True
 
     def verify(self) -> None:
@@ -66,15 +62,15 @@ class LcodecImageFile(ImageFile.ImageFile):
     def load(self) -> Any:
         """Decode the pixels, once. Raises OSError if the file is damaged or its model is not installed."""
         if self._coded:
-            self.im = to_image(self._decode()).im
+            self.im = self._decode().im
             self._coded = False
         return super().load()
 
-    def _decode(self) -> Picture:
+    def _decode(self) -> Image.Image:
         file = _file_of(self)
         file.seek(self._start)
         try:
-            return codec.decode(file.read(), _zoo(), device="cpu", max_pixels=self.width * self.height)
+            return face.decode_image(file.read(), device="cpu", max_pixels=self.width * self.height)
         except LcodecError as error:
             raise OSError(str(error)) from error
         finally:
@@ -89,45 +85,20 @@ def _file_of(image: LcodecImageFile) -> IO[bytes]:
     return image.fp
 
 
-@lru_cache(maxsize=1)
-def _zoo() -> Zoo:
-    return Zoo()
-
-
 def _save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
-    options = image.encoderinfo
+    if 0 in image.size:
+        raise ValueError(f"the picture is empty ({image.width}x{image.height})")
+    wanted = image.encoderinfo
+    described = {"icc_profile": image.info.get("icc_profile")} | wanted
+    options = {name: wanted[name] for name in _OPTIONS if wanted.get(name) is not None}
     try:
-        model = _zoo().load(options.get("model", DEFAULT))
-        data = codec.encode(_picture_of(image), model, options.get("quality", _QUALITY), device="cpu")
+        picture = from_image(image, described)
+        data = face.encode(picture, device="cpu", max_pixels=picture.width * picture.height, **options)
     except UsageError as error:
         raise ValueError(str(error)) from error
     except LcodecError as error:
         raise OSError(str(error)) from error
     file.write(data)
-
-
-def _picture_of(image: Image.Image) -> Picture:
-    """Return samples and metadata of an image that is being saved. Raises OSError for modes that have no place here."""
-    options = image.encoderinfo
-    if image.mode in {"P", "PA"} or (image.mode in {"1", "L", "RGB"} and "transparency" in image.info):
-        grey = image.mode in {"1", "L"}
-        image = image.convert(("LA" if grey else "RGBA") if image.has_transparency_data else "RGB")
-    image = image.convert(_CONVERTED.get(image.mode, image.mode))
-    if image.mode not in {"L", "LA", "RGB", "RGBA"}:
-        raise OSError(f"cannot write mode {image.mode} as {_FORMAT}")
-    samples = np.asarray(image).reshape(image.height, image.width, -1)
-    channels = 1 if image.mode.startswith("L") else 3
-    exif = options.get("exif")
-    if isinstance(exif, Image.Exif):
-        exif = exif.tobytes()
-    xmp = options.get("xmp")
-    return Picture(
-        samples[:, :, :channels],
-        options.get("icc_profile", image.info.get("icc_profile")) or None,
-        exif.removeprefix(EXIF_PREFIX) if exif else None,
-        (xmp.encode() if isinstance(xmp, str) else xmp) or None,
-        samples[:, :, channels] if samples.shape[2] > channels else None,
-    )
 
 
 Image.register_open(_FORMAT, LcodecImageFile, lambda prefix: prefix.startswith(MAGIC))

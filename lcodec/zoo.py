@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,10 @@ class Model:
     entropy_id: bytes
     synthesis_id: bytes
     goal: Goal = UNSAID  #: what it was trained for
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: the fields, without what was made of them."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @cached_property
     def encoder(self) -> Arrays:
@@ -153,7 +157,12 @@ class Zoo:
     def __init__(self, extra: Sequence[Path] = ()) -> None:
         listed = [Path(folder) for folder in os.environ.get("LCODEC_MODELS", "").split(os.pathsep) if folder]
         self.folders = [*extra, *listed, _bundled()]
-        self._loaded: dict[Path, Model] = {}
+        self._loaded: dict[Path, Model] = {}  #: of the folders
+        self._given: dict[Path, Model] = {}  #: model files that were loaded by their paths
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: the models of the folders are loaded again where they are needed."""
+        return self.__dict__ | {"_loaded": {}}
 
     def entries(self) -> list[Entry]:
         """All models, each name once.
@@ -192,9 +201,9 @@ class Zoo:
                 return self._open(entry)
         path = Path(name)
         if path.suffix == ".safetensors" or path.exists():
-            if path not in self._loaded:
-                self._loaded[path] = self._whole(path, path.stem)
-            return self._loaded[path]
+            if path not in self._given:
+                self._given[path] = self._whole(path, path.stem)
+            return self._given[path]
         known = ", ".join(entry.name for entry in self.entries()) or "none"
         raise ModelError(f"no model named {name!r} (known: {known})")
 
@@ -214,7 +223,7 @@ class Zoo:
             if model.entropy_id != entropy_id:
                 raise ModelError(f"the model {synthesis} cannot decode what {entropy_id.hex()} coded")
             return model
-        for model in self._loaded.values():
+        for model in (*self._given.values(), *self._loaded.values()):
             if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
                 return model
         entries = [entry for entry in self._all() if entry.entropy_id == entropy_id.hex()]
@@ -239,6 +248,14 @@ class Zoo:
                 kept = {key: value for key, value in base.arrays.items() if not key.startswith(SYNTHESIS)}
                 return as_model(kept | _select(arrays, SYNTHESIS), name, base.goal)
         raise ModelError(f"{path} is a synthesis for the model {wanted}, which is not installed")
+
+    def name_of(self, entropy_id: bytes, synthesis_id: bytes) -> str | None:
+        """Return the name of the model that a stream names, without loading it; None where it is not at hand."""
+        for model in self._given.values():
+            if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
+                return model.name
+        ids = entropy_id.hex(), synthesis_id.hex()
+        return next((entry.name for entry in self.entries() if (entry.entropy_id, entry.synthesis_id) == ids), None)
 
     def check(self, entry: Entry) -> None:
         """Compare a model file with its index, byte for byte, and prove its entropy part exact.

@@ -55,3 +55,4 @@ def test_wheel_decodes_a_golden_file_in_a_bare_environment(tmp_path: Path) -> No
     lcodec("models", "check")
     assert (tmp_path / "again.png").stat().st_size > 1000
     assert (site / "lcodec" / "FORMAT.md").exists()
+    assert (site / "lcodec" / "py.typed").exists()

@@ -76,9 +76,9 @@ def test_a_second_synthesis_shares_the_bytes(second: Path) -> None:
         zoo.load("dark").architecture.synthesis_fine_blocks == zoo.load("golden").architecture.synthesis_fine_blocks + 1
     )
     for data, synthesis, expected in ((first, "dark", dark), (other, "golden", bright)):
-        assert np.array_equal(decode(data, zoo, synthesis=synthesis).pixels, expected)
+        assert np.array_equal(decode(data, zoo, model=synthesis).pixels, expected)
         path = str(second / "dark.safetensors") if synthesis == "dark" else synthesis
-        assert np.array_equal(decode(data, zoo, synthesis=path).pixels, expected)
+        assert np.array_equal(decode(data, zoo, model=path).pixels, expected)
 
 
 def test_what_is_missing_is_said(second: Path) -> None:
@@ -90,7 +90,7 @@ def test_what_is_missing_is_said(second: Path) -> None:
     with pytest.raises(ModelError, match="is a synthesis for the model"):
         Zoo([second]).load("dark")
     with pytest.raises(ModelError, match="cannot decode"):
-        decode(data, Zoo([GOLDEN]), synthesis="mse")
+        decode(data, Zoo([GOLDEN]), model="mse")
 
 
 def test_a_model_of_odd_sizes_says_them_itself(tmp_path: Path) -> None:

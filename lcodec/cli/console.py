@@ -96,8 +96,7 @@ def human_size(count: int) -> str:
 
 def model_name(zoo: Zoo, header: Header) -> str | None:
     """Return the name, in the indexes, of the model that a file names."""
-    ids = header.entropy_id.hex(), header.synthesis_id.hex()
-    return next((entry.name for entry in zoo.entries() if (entry.entropy_id, entry.synthesis_id) == ids), None)
+    return zoo.name_of(header.entropy_id, header.synthesis_id)
 
 
 def print_json(record: dict[str, Any], *, err: bool = False) -> None:

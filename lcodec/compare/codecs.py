@@ -19,18 +19,15 @@ from importlib import metadata
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lcodec import __version__, codec
 from lcodec.effort import DEFAULT_EFFORT
 from lcodec.errors import LcodecError, UsageError
-from lcodec.picture import Picture
+from lcodec.picture import Picture, from_image, to_image
 from lcodec.zoo import ANALYSIS, Model, Zoo, identify
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["RIVALS", "Codec", "open_codec"]
 
@@ -120,20 +117,9 @@ def _model_codec(name: str, model: Model) -> Codec:
 # ------------------------------------------------------------------------------------------------ by way of Pillow
 
 
-def _image(picture: Picture) -> Image.Image:
-    from PIL import Image
-
-    return Image.fromarray(picture.pixels[:, :, 0] if picture.grey else picture.pixels)
-
-
-def _picture(image: Image.Image) -> Picture:
-    pixels = np.asarray(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
-    return Picture(pixels if pixels.ndim == 3 else pixels[:, :, None])
-
-
 def _save(format: str, options: Callable[[Picture, float], dict[str, Any]], picture: Picture, setting: float) -> bytes:  # noqa: A002
     file = BytesIO()
-    _image(picture).save(file, format, **options(picture, setting))
+    to_image(picture).save(file, format, **options(picture, setting))
     return file.getvalue()
 
 
@@ -141,7 +127,7 @@ def _open(format: str, data: bytes) -> Picture:  # noqa: A002
     from PIL import Image
 
     with Image.open(BytesIO(data), formats=[format]) as image:
-        return _picture(image)
+        return from_image(image, {})
 
 
 def _jpeg(chroma: str, _: Picture, quality: float) -> dict[str, Any]:
@@ -241,7 +227,7 @@ def _encode_heic(chroma: str, picture: Picture, quality: float) -> bytes:
     import pillow_heif
 
     file = BytesIO()
-    image = pillow_heif.from_pillow(_image(picture))
+    image = pillow_heif.from_pillow(to_image(picture))
     image.save(
         file, quality=round(quality), chroma=int(chroma.replace(":", "")), enc_params=dict(_X265)
     )  # it adds to them
@@ -251,7 +237,7 @@ def _encode_heic(chroma: str, picture: Picture, quality: float) -> bytes:
 def _decode_heic(data: bytes) -> Picture:
     import pillow_heif
 
-    return _picture(pillow_heif.open_heif(data).to_pillow())
+    return from_image(pillow_heif.open_heif(data).to_pillow(), {})
 
 
 def _heic_version() -> str:
@@ -277,7 +263,7 @@ def _decode_jxl(data: bytes) -> Picture:
     import imagecodecs
 
     pixels = imagecodecs.jpegxl_decode(data, numthreads=1)
-    return Picture(np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None]))
+    return Picture.of(pixels)
 
 
 def _jxl_version() -> str:
@@ -303,7 +289,7 @@ def _run(*command: str | Path) -> None:
 def _encode_bpg(chroma: str, picture: Picture, qp: float) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "picture.png", Path(folder) / "picture.bpg"
-        _image(picture).save(source)
+        to_image(picture).save(source)
         settings = ("-e", "x265", "-b", "8", "-f", chroma.replace(":", ""), "-q", f"{qp:g}")
         _run("bpgenc", *settings, "-o", target, source)
         return target.read_bytes()
@@ -317,7 +303,7 @@ def _decode_bpg(data: bytes) -> Picture:
         source.write_bytes(data)
         _run("bpgdec", "-o", target, source)
         with Image.open(target) as image:
-            return _picture(image)
+            return from_image(image, {})
 
 
 def _bpg_version() -> str:

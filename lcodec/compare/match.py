@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from lcodec.compare.codecs import Codec, open_codec
 from lcodec.compare.evaluate import code_once, read
 from lcodec.compare.pictures import Photo
-from lcodec.picture import Picture
+from lcodec.picture import Picture, to_image
 
 __all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "match", "view_of"]
 
@@ -138,9 +137,6 @@ def view_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def lossless(pixels: NDArray[np.uint8]) -> bytes:
     """Return samples (H, W, 1 or 3) as a lossless WebP file."""
-    from PIL import Image
-
-    file: Any = BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
-    image.save(file, "WEBP", lossless=True, quality=50, method=4)
-    return bytes(file.getvalue())
+    file = BytesIO()
+    to_image(Picture(pixels)).save(file, "WEBP", lossless=True, quality=50, method=4)
+    return file.getvalue()

@@ -31,7 +31,9 @@ class Picture:
 
     def __post_init__(self) -> None:
         shape, kind = self.pixels.shape, self.pixels.dtype
-        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape or kind != np.uint8:
+        if len(shape) == 3 and 0 in shape[:2]:
+            raise PictureError(f"the picture is empty ({shape[1]}x{shape[0]})")
+        if len(shape) != 3 or shape[2] not in (1, 3) or kind != np.uint8:
             raise PictureError(f"a picture is 8-bit samples of shape (height, width, 1 or 3), not {kind} {shape}")
         if self.alpha is not None and (self.alpha.shape != shape[:2] or self.alpha.dtype != np.uint8):
             what = f"{self.alpha.dtype} {self.alpha.shape}"
@@ -54,6 +56,28 @@ class Picture:
     def grey(self) -> bool:
         """Whether there is one channel."""
         return bool(self.pixels.shape[2] == 1)
+
+    @property
+    def samples(self) -> NDArray[np.uint8]:
+        """All channels, (H, W, 1 to 4): grey or RGB, alpha last."""
+        if self.alpha is None:
+            return self.pixels
+        return np.concatenate([self.pixels, self.alpha[:, :, None]], axis=2)
+
+    @classmethod
+    def of(cls, samples: NDArray[np.uint8]) -> Picture:
+        """Return the picture of such samples; (H, W) is grey. An alpha channel that is opaque everywhere is left out.
+
+        Raises:
+            PictureError: they are not 8-bit samples of such a shape.
+        """
+        planes = samples[:, :, None] if samples.ndim == 2 else samples
+        if planes.ndim != 3 or not 1 <= planes.shape[2] <= 4 or planes.dtype != np.uint8:
+            kinds = "(height, width) or (height, width, 1 to 4)"
+            raise PictureError(f"a picture is 8-bit samples of shape {kinds}, not {samples.dtype} {samples.shape}")
+        channels = 1 if planes.shape[2] <= 2 else 3
+        alpha = planes[:, :, channels] if planes.shape[2] > channels else None
+        return cls(planes[:, :, :channels], alpha=None if alpha is None or alpha.min(initial=255) == 255 else alpha)
 
     def flattened(self, background: tuple[int, int, int] = WHITE) -> Picture:
         """Return the picture as it looks on a background, without alpha.

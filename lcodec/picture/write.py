@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from lcodec.errors import PictureError
 from lcodec.picture.metadata import DIRECTORIES, EXIF_PREFIX, descriptive
 from lcodec.picture.picture import METADATA, WHITE, Picture
+from lcodec.picture.pillow import to_image
 from lcodec.picture.read import Note, ignore
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-__all__ = ["WRITES", "to_image", "write_picture"]
+__all__ = ["WRITES", "write_picture"]
 
 #: The formats written: Pillow's name and options. Measured on 768x512 photos, one core: PNG level 3 takes 47 ms for
 #: 675 kB (level 6: 133 ms, 678 kB), lossless WebP with method 1 47 ms for 617 kB (its defaults: 186 ms, 592 kB).
@@ -78,8 +76,7 @@ def write_picture(
         return
     data = BytesIO()
     if format == "npy":
-        planes = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha[:, :, None]]
-        np.save(data, np.concatenate(planes, axis=2), allow_pickle=False)
+        np.save(data, picture.samples, allow_pickle=False)
     else:
         name, options = WRITES[format]
         try:
@@ -88,16 +85,6 @@ def write_picture(
             size = f"{picture.width}x{picture.height}"
             raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
     target.write(data.getbuffer())
-
-
-def to_image(picture: Picture) -> Image.Image:
-    """Return Pillow's image of the samples: mode L, LA, RGB or RGBA."""
-    from PIL import Image
-
-    image = Image.fromarray(picture.pixels[:, :, 0] if picture.grey else picture.pixels)
-    if picture.alpha is not None:
-        image.putalpha(Image.fromarray(picture.alpha))
-    return image
 
 
 def _metadata_options(format: str, kept: dict[str, bytes]) -> dict[str, Any]:  # noqa: A002
