@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
 from lcodec.container import Header, Part, pack, unpack
 from lcodec.effort import Effort
 from lcodec.errors import DamagedError, LimitError, UsageError
 from lcodec.execution.engine import Backend, Device, Engine
 from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
-from lcodec.execution.regions import Kept, Region, cut, strips
+from lcodec.execution.regions import Layout, Region, by_strips
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.networks.gains import QUALITY_STEPS
-from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.picture import METADATA, Picture
 from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.zoo import Model, Zoo
@@ -29,10 +28,6 @@ __all__ = ["MAX_PIXELS", "MEMORY", "Backend", "Device", "decode", "encode"]
 
 #: Largest picture, in pixels, unless the caller says otherwise.
 MAX_PIXELS = 1 << 28
-#: Pictures of more latents than this are cut into regions.
-WHOLE = 1 << 14
-#: Side of a region, in latents (1024 pixels).
-REGION = 64
 
 
 def encode(
@@ -66,47 +61,37 @@ def encode(
     if not 0 <= quality <= 100:
         raise UsageError(f"quality must be 0 to 100, not {quality:g}")
     quality_step = round(quality * QUALITY_STEPS / 100)
-    height, width = picture.height, picture.width
-    size = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
-    side = REGION if size[0] * size[1] > WHOLE else max(size)
-    rows = cut(size, side)
-    engine = Engine(device, backend, height * width)
-    pixels = fill_hidden(picture.pixels, picture.alpha)
+    layout = Layout.of(picture.height, picture.width)
+    engine = Engine(device, backend, picture.height * picture.width)
     entropy = engine.entropy(model)
-    networks = Analyses(engine, model, quality_step)
+    analyses = Analyses(engine, model, quality_step)
     spent = Effort(effort, engine, model, entropy, quality_step)
-
-    regions = list(chain.from_iterable(rows))
+    pixels = fill_hidden(picture.pixels, picture.alpha)
 
     def code(region: Region) -> tuple[Part, int]:
         def tell(part: float) -> None:
-            progress((regions.index(region) + part) / len(regions))
+            progress((layout.regions.index(region) + part) / len(layout.regions))
 
-        latents = networks.latents(pixels, region)
-        hyper_latents = networks.hyper_latents(latents)
+        latents = analyses.latents(pixels, region)
+        hyper_latents = analyses.hyper_latents(latents)
         coded = entropy.encode(latents, hyper_latents, quality_step)
         coded = spent.improve(coded, latents, hyper_latents, pixels, region, tell)
         return Part(coded.hyper, coded.latents), coded.check
 
-    cores = 1 if spent.uses_torch else engine.cores
-    with engine.spread(workers_to_encode(model.architecture, memory, rows, cores, spent.memory(rows[0][0]))) as spread:
-        parts, checks = zip(*spread(code, regions), strict=True)
-    region = side * LATENT_STRIDE if len(parts) > 1 else 0
+    with engine.spread(workers_to_encode(model.architecture, memory, layout, engine.cores, spent)) as spread:
+        parts, checks = zip(*spread(code, layout.regions), strict=True)
     header = Header(
-        width,
-        height,
+        picture.width,
+        picture.height,
         picture.grey,
         quality_step,
         model.entropy_id,
         model.synthesis_id,
         _joint(checks),
         {},
-        region=region,
+        region=layout.region_px,
     )
-    chunks = {name: content for name in METADATA if (content := getattr(picture, name))}
-    if picture.alpha is not None and picture.alpha.min() < 255:  # an opaque one says nothing
-        chunks["alpha"] = pack_alpha(picture.alpha)
-    return pack(header, parts, chunks)
+    return pack(header, parts, _chunks(picture))
 
 
 def decode(
@@ -144,41 +129,38 @@ def decode(
     if header.width * header.height > max_pixels:
         raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
     found = zoo.find(header.entropy_id, header.synthesis_id, model)
-    size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
-    rows = cut(size, header.region // LATENT_STRIDE or max(size))
-    parts = dict(zip(chain.from_iterable(rows), container.parts, strict=True))
+    layout = Layout.of(header.height, header.width, header.region)
+    parts = dict(zip(layout.regions, container.parts, strict=True))
     found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(found)
-    workers = workers_to_decode(found.architecture, memory, rows, engine.cores)
-    network, halo = Synthesis(engine, found, header.quality), found.architecture.synthesis_halo
-    latents = Kept(size[1], entropy.channels, halo)
+    network = Synthesis(engine, found, header.quality)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
 
-    def decode_latents(region: Region) -> int:
+    def decode_latents(region: Region) -> tuple[npt.NDArray[np.int32], int]:
         part = parts[region]
-        values, check = entropy.decode(part.hyper, part.latents, region.size, header.quality)
-        latents.put(region, values)
-        return check
+        return entropy.decode(part.hyper, part.latents, region.size, header.quality)
 
-    def synthesise(region: Region) -> None:
-        network.pixels(*latents.window(region), region, pixels)
+    def synthesise(region: Region, window: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
+        network.pixels(window, origin, region, pixels)
 
-    checks: list[int] = []
-    above: list[Region] = []
+    workers = workers_to_decode(found.architecture, memory, layout, engine.cores)
     with engine.spread(workers) as spread:
-        for strip in strips(rows, workers, halo):
-            latents.begin(strip)
-            checks += spread(decode_latents, strip)
-            spread(synthesise, above)  # of which the halo reaches into the strip
-            above = strip
-        spread(synthesise, above)
+        checks = by_strips(layout, workers, found.architecture, decode_latents, synthesise, spread)
     if _joint(checks) != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
     chunks = dict(container.chunks)
     packed = chunks.pop("alpha", None)
     alpha = None if packed is None else unpack_alpha(packed, header.height, header.width)
     return Picture(pixels, alpha=alpha, **chunks)
+
+
+def _chunks(picture: Picture) -> dict[str, bytes]:
+    """Optional chunks: metadata, and the alpha channel unless it is opaque everywhere."""
+    chunks = {name: content for name in METADATA if (content := getattr(picture, name))}
+    if picture.alpha is not None and picture.alpha.min() < 255:
+        chunks["alpha"] = pack_alpha(picture.alpha)
+    return chunks
 
 
 def _joint(checks: Sequence[int]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcodec import codec
 from lcodec.codec import decode, encode
 from lcodec.container import unpack
 from lcodec.errors import LimitError
-from lcodec.execution import memory
+from lcodec.execution import memory, regions
 from lcodec.execution.engine import Engine
 from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
-from lcodec.execution.regions import Region, cut
+from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays
@@ -35,8 +33,8 @@ GIBIBYTE = 1 << 30
 @pytest.fixture(params=[4, 8])
 def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Cut into small regions; the smaller are narrower than the halo of the synthesis."""
-    monkeypatch.setattr(codec, "WHOLE", 0)
-    monkeypatch.setattr(codec, "REGION", request.param)
+    monkeypatch.setattr(regions, "WHOLE", 0)
+    monkeypatch.setattr(regions, "REGION", request.param)
     return int(request.param)
 
 
@@ -57,7 +55,7 @@ def test_a_picture_of_regions_is_its_latents_synthesised_as_a_whole(
     assert len(container.parts) > 1
     size = -(-height // 16), -(-width // 16)
     latents = np.empty((*size, MODEL.entropy.channels), np.int32)
-    for region, part in zip(chain.from_iterable(cut(size, side)), container.parts, strict=True):
+    for region, part in zip(Layout(size, side).regions, container.parts, strict=True):
         values, _ = MODEL.entropy.decode(part.hyper, part.latents, region.size, container.header.quality)
         latents[region.top : region.bottom, region.left : region.right] = values
     whole = np.empty((height, width, channels), np.uint8)
@@ -70,7 +68,7 @@ def test_the_analysis_sees_across_borders() -> None:
     pixels = picture(203, 310)
     analyses = Analyses(Engine("cpu", "numpy", 0), MODEL, 5000)
     whole = analyses.latents(pixels, Region(0, 0, 13, 20))
-    for region in chain.from_iterable(cut((13, 20), 4)):
+    for region in Layout((13, 20), 4).regions:
         part = analyses.latents(pixels, region)
         assert np.abs(part - whole[region.top : region.bottom, region.left : region.right]).max() < 1e-3
 
@@ -114,8 +112,8 @@ def peak(height: int) -> tuple[int, int]:
 
 
 def test_memory_does_not_grow_with_the_height(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "WHOLE", 0)
-    monkeypatch.setattr(codec, "REGION", 8)
+    monkeypatch.setattr(regions, "WHOLE", 0)
+    monkeypatch.setattr(regions, "REGION", 8)
     on_threads(1, monkeypatch)
     low, high = peak(512), peak(4096)
     assert all(after < 1.1 * before for before, after in zip(low, high, strict=True))
@@ -123,7 +121,7 @@ def test_memory_does_not_grow_with_the_height(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("size", SIZES)
 def test_memory_limits_the_workers(size: str) -> None:
-    largest = cut((1875, 1875), 64)  # 30,000 x 30,000 pixels
+    largest = Layout((1875, 1875), 64)  # 30,000 x 30,000 pixels
     sizes = SIZES[size]
     assert workers_to_encode(sizes, MEMORY, largest, 2) == workers_to_decode(sizes, MEMORY, largest, 2) == 2
     for most in (workers_to_encode, workers_to_decode):
@@ -138,7 +136,7 @@ def test_memory_limits_the_workers(size: str) -> None:
     st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 300), st.integers(1, 64), st.sampled_from(sorted(SIZES))
 )
 def test_the_least_that_would_do_does(height: int, width: int, units: int, cores: int, size: str) -> None:
-    rows = cut((height, width), 4 * units)
+    rows = Layout((height, width), 4 * units)
     for most in (workers_to_encode, workers_to_decode):
         with pytest.raises(LimitError) as error:
             most(SIZES[size], 0, rows, cores)
@@ -167,5 +165,5 @@ def test_a_worker_takes_no_more_than_is_planned(size: str) -> None:
     work()
     taken = tracemalloc.get_traced_memory()[1] - pixels.size
     tracemalloc.stop()
-    planned = memory.workspace(SIZES[size], [[region]])
+    planned = memory.workspace(SIZES[size], Layout(region.size, 32))
     assert 0.5 * planned < taken < planned

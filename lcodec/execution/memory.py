@@ -7,10 +7,11 @@ What a region takes follows from the sizes of the model (`lcodec.networks.archit
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from lcodec.entropy.model import band_rows
 from lcodec.errors import LimitError
-from lcodec.execution.regions import Region, rows_of_a_strip
+from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import TILE
 from lcodec.networks.architecture import Architecture
 
@@ -23,48 +24,59 @@ _BASE = 88 << 20
 #: Bytes that a worker takes in any case.
 _WORKER = 16 << 20
 
-Rows = list[list[Region]]
+
+class Extra(Protocol):
+    """What takes memory besides the coding of regions: effort."""
+
+    @property
+    def uses_torch(self) -> bool:
+        """Whether torch works on it, which shares out each operation to all cores by itself."""
+
+    def memory(self, region: Region) -> int:
+        """Bytes for a region."""
 
 
-def workers_to_encode(sizes: Architecture, memory: int, rows: Rows, cores: int, effort: int = 0) -> int:
-    """How many regions may be coded at a time, where `effort` bytes each are taken besides.
+def workers_to_encode(sizes: Architecture, memory: int, layout: Layout, cores: int, extra: Extra | None = None) -> int:
+    """How many regions may be coded at a time.
 
     Raises:
         LimitError: `memory`, in bytes, does not suffice for one.
     """
-    each = _WORKER + workspace(sizes, rows) + effort
-    return _affordable(sizes, memory, rows, cores, lambda workers: workers * each)
+    each = _WORKER + workspace(sizes, layout) + (extra.memory(layout.regions[0]) if extra else 0)
+    if extra and extra.uses_torch:
+        cores = 1
+    return _affordable(sizes, memory, layout, cores, lambda workers: workers * each)
 
 
-def workers_to_decode(sizes: Architecture, memory: int, rows: Rows, cores: int) -> int:
+def workers_to_decode(sizes: Architecture, memory: int, layout: Layout, cores: int) -> int:
     """How many regions may be decoded at a time.
 
     Raises:
         LimitError: `memory`, in bytes, does not suffice for one.
     """
+    each, halo = _WORKER + workspace(sizes, layout), sizes.synthesis_halo
 
     def need(workers: int) -> int:
-        halo = sizes.synthesis_halo
-        kept = min(rows[-1][-1].bottom, 2 * rows_of_a_strip(rows, workers, halo) * rows[0][0].size[0] + halo)
-        return workers * (_WORKER + workspace(sizes, rows)) + kept * rows[0][-1].right * sizes.decoded_bytes
+        strip = layout.strip_rows(workers, halo) * layout.regions[0].size[0]
+        kept = min(layout.size[0], 2 * strip + halo)  # see `by_strips`
+        return workers * each + kept * layout.size[1] * sizes.decoded_bytes
 
-    return _affordable(sizes, memory, rows, cores, need)
+    return _affordable(sizes, memory, layout, cores, need)
 
 
-def workspace(sizes: Architecture, rows: Rows) -> int:
+def workspace(sizes: Architecture, layout: Layout) -> int:
     """Bytes that a region takes: its latents, and the transforms in tiles or the entropy networks in bands."""
-    height, width = rows[0][0].size
+    height, width = layout.regions[0].size
     halo = 2 * max(sizes.analysis_halo, sizes.synthesis_halo)
     tile = (min(height, TILE) + halo) * (min(width, TILE) + halo) * sizes.transform_bytes
     band = min(height, band_rows(width) + 2 * sizes.context_halo) * width * sizes.entropy_bytes
     return max(tile, band) + height * width * sizes.position_bytes
 
 
-def _affordable(sizes: Architecture, memory: int, rows: Rows, cores: int, need: Callable[[int], int]) -> int:
+def _affordable(sizes: Architecture, memory: int, layout: Layout, cores: int, need: Callable[[int], int]) -> int:
     held = _BASE + sizes.model_bytes
     if held + need(1) > memory:
-        raise LimitError(
-            f"a picture of this size takes at least {-(-(held + need(1)) >> 20)} MiB of memory (see --memory)"
-        )
-    most = min(cores, sum(len(row) for row in rows))
+        least = -(-(held + need(1)) >> 20)
+        raise LimitError(f"a picture of this size takes at least {least} MiB of memory (see --memory)")
+    most = min(cores, len(layout.regions))
     return max(workers for workers in range(1, most + 1) if held + need(workers) <= memory)

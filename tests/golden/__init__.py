@@ -8,16 +8,15 @@ import numpy as np
 
 from lcodec.container import Container
 from lcodec.entropy.model import EntropyModel
-from lcodec.execution.regions import cut
+from lcodec.execution.regions import Layout
 
 
 def symbols(container: Container, entropy: EntropyModel) -> str:
     """SHA-256 of the decoded latents of a whole picture, in 1/16 of a step, as little-endian int32."""
     header = container.header
-    size = -(-header.height // 16), -(-header.width // 16)
-    values = np.empty((*size, entropy.channels), "<i4")
-    regions = [region for row in cut(size, header.region // 16 or max(size)) for region in row]
-    for region, part in zip(regions, container.parts, strict=True):
+    layout = Layout.of(header.height, header.width, header.region)
+    values = np.empty((*layout.size, entropy.channels), "<i4")
+    for region, part in zip(layout.regions, container.parts, strict=True):
         decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()

@@ -17,6 +17,7 @@ import torch
 
 from lcodec import codec
 from lcodec.container import unpack
+from lcodec.execution import regions
 from lcodec.goal import UNSAID
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
@@ -66,7 +67,7 @@ def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float
     expected = {}
     for index, (height, width, channels, quality, side) in enumerate(cases):
         icc = b"a profile" * 9 if index == 3 else None
-        codec.REGION, codec.WHOLE = side, 0 if side else 1 << 40
+        regions.REGION, regions.WHOLE = side, 0 if side else 1 << 40
         data = codec.encode(Picture(picture(height, width, channels, index), icc), model, quality)
         name = f"{index:02d}-{width}x{height}-{'grey' if channels == 1 else 'rgb'}-q{quality}.lcdc"
         (folder / name).write_bytes(data)
