@@ -13,10 +13,11 @@ from itertools import chain
 import numpy as np
 
 from lcodec.container import Header, Part, pack, unpack
+from lcodec.defaults import MAX_PIXELS, MEMORY
 from lcodec.effort import Effort
 from lcodec.errors import DamagedError, LimitError, UsageError
 from lcodec.execution.engine import Backend, Device, Engine
-from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
+from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Kept, Region, cut, strips
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.networks.gains import QUALITY_STEPS
@@ -27,8 +28,6 @@ from lcodec.zoo import Model, Zoo
 
 __all__ = ["MAX_PIXELS", "MEMORY", "Backend", "Device", "decode", "encode"]
 
-#: Largest picture, in pixels, unless the caller says otherwise.
-MAX_PIXELS = 1 << 28
 #: Pictures of more latents than this are cut into regions.
 WHOLE = 1 << 14
 #: Side of a region, in latents (1024 pixels).

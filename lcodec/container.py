@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from lcodec.defaults import CHUNK_MAX
 from lcodec.errors import DamagedError
 
 __all__ = [
@@ -39,8 +40,6 @@ REGION_UNIT = 64
 CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
 #: Chunks that come compressed by means of their own (`lcodec.picture.alpha`): all others are deflated here.
 _PACKED = {"alpha"}
-#: Largest optional chunk, decompressed.
-CHUNK_MAX = 1 << 24
 #: Most optional chunks in a file.
 CHUNK_COUNT_MAX = 16
 
@@ -171,7 +170,7 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
 
 
 def read_header(data: bytes) -> Header:
-    """Header of a file, from its first bytes (1 KiB always suffices).
+    """Header of a file, from its first bytes (HEADER_MAX of them suffice).
 
     Raises:
         DamagedError: not an lcodec file, one of a later version, or the header is damaged or incomplete.

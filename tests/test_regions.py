@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from lcodec import codec
 from lcodec.codec import decode, encode
 from lcodec.container import unpack
+from lcodec.defaults import MEMORY
 from lcodec.errors import LimitError
 from lcodec.execution import memory
 from lcodec.execution.engine import Engine
-from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
+from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Region, cut
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.picture import Picture

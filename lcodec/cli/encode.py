@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lcodec import defaults
 from lcodec.cli import completion, options
 from lcodec.cli.batch import files, folders, run
 from lcodec.errors import UsageError
-from lcodec.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -53,7 +53,7 @@ it. --skip-existing looks at names only.
     "-m",
     "--model",
     "model_wanted",
-    default=DEFAULT,
+    default=defaults.MODEL,
     show_default=True,
     metavar="NAME",
     shell_complete=completion.models_and(),
@@ -81,7 +81,9 @@ it. --skip-existing looks at names only.
 )
 @options.folder_options(smaller=True)
 @options.run_options("encode")
+@click.pass_context
 def encode(
+    context: click.Context,
     *,
     inputs: tuple[str, ...],
     output: str | None,
@@ -89,6 +91,10 @@ def encode(
     force: bool,
     model_wanted: str,
     quality: float,
+    bpp: float | None,
+    max_size: int | None,
+    min_psnr: float | None,
+    min_ms_ssim: float | None,
     effort: int,
     alpha: Alpha,
     background: str,
@@ -100,7 +106,6 @@ def encode(
     quiet: bool,
     as_json: bool,
     many: options.FolderOptions,
-    **_targets: float | None,
 ) -> int:
     """Encode pictures to .lcdc files.
 
@@ -108,10 +113,12 @@ def encode(
     standard output.
     """
     for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
-        if item.lower().endswith(files.SUFFIX):
+        if item.lower().endswith(defaults.SUFFIX):
             raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
-    wanted = options.target()
-    jobs = folders.plan(inputs, output, folder, many, files.coded_name, files.PICTURES)
+    target = options.one_target(
+        context, {"bpp": bpp, "max-size": max_size, "min-psnr": min_psnr, "min-ms-ssim": min_ms_ssim}
+    )
+    jobs = folders.plan(inputs, output, folder, many, files.coded_name, defaults.PICTURE_SUFFIXES)
 
     from lcodec.cli.batch.coding import Encoding
     from lcodec.picture import WHITE, parse_colour
@@ -120,7 +127,7 @@ def encode(
         model_wanted,
         quality=quality,
         effort=effort,
-        target=wanted,
+        target=target,
         alpha=alpha,
         background=parse_colour(background) if alpha == "flatten" else WHITE,
         metadata=metadata,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files
 from lcodec.container import VERSION, Header, read_header
@@ -31,7 +32,7 @@ Examples:
     required=True,
     metavar="FILE...",
     type=click.Path(path_type=str),
-    shell_complete=completion.files_of("lcdc"),
+    shell_complete=completion.files_of(defaults.SUFFIX[1:]),
 )
 @click.option("--check", is_flag=True, help="Decode as well, which verifies every checksum.")
 @options.as_json
@@ -49,7 +50,7 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
             from lcodec import codec
 
             codec.decode(data, zoo, max_pixels=header.width * header.height)
-        record = _record(job, header, console.model_name(zoo, header), check=check)
+        record = _record(job, header, zoo.name_of(header.entropy_id, header.synthesis_id), check=check)
         if as_json:
             console.print_json(record)
         else:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.evaluate import Task
 from lcodec.compare.pictures import Photo
+from lcodec.defaults import MODEL
 from lcodec.errors import UsageError
 from lcodec.metrics import MEASURES
-from lcodec.zoo import DEFAULT
 
 __all__ = ["Plan", "choose", "make_plan"]
 
@@ -38,7 +38,7 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
     """
     settings: dict[str, tuple[float, ...]] = {}
     missing: dict[str, str] = {}
-    for wanted in codecs or (DEFAULT, *RIVALS):
+    for wanted in codecs or (MODEL, *RIVALS):
         for name, chosen in choose(wanted):
             codec = open_codec(name)
             for setting in chosen or ():

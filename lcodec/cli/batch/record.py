@@ -14,6 +14,7 @@ it needs -f, unless what would be written is the same.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -85,6 +86,6 @@ def add(root: Path, item: str) -> None:
     file = os.open(folder / f"{host}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         if os.write(file, data) != len(data):
-            raise OSError(28, os.strerror(28))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(file)
