@@ -70,7 +70,8 @@ def as_finished(
         try:
             pool = _pool(jobs)
         except (OSError, ImportError, NotImplementedError) as error:
-            note(f"no other processes can be started here ({error}): this one does all the work")
+            reason = getattr(error, "strerror", None) or error
+            note(f"no other processes can be started here ({reason}): this one does all the work")
             yield from map(work, left)
             return
         while under_way := (yield from _until_one_dies(pool, work, left, jobs)):
