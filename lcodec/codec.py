@@ -91,17 +91,8 @@ def encode(
     with engine.spread(workers_to_encode(model.architecture, memory, rows, cores, spent.memory(rows[0][0]))) as spread:
         parts, checks = zip(*spread(code, regions), strict=True)
     region = side * LATENT_STRIDE if len(parts) > 1 else 0
-    header = Header(
-        width,
-        height,
-        picture.grey,
-        quality_step,
-        model.entropy_id,
-        model.synthesis_id,
-        _joint(checks),
-        {},
-        region=region,
-    )
+    ids = model.entropy_id, model.synthesis_id
+    header = Header(width, height, picture.grey, quality_step, *ids, _joint(checks), {}, region=region)
     chunks = {name: content for name in METADATA if (content := getattr(picture, name))}
     if picture.alpha is not None and picture.alpha.min() < 255:  # an opaque one says nothing
         chunks["alpha"] = pack_alpha(picture.alpha)
@@ -146,17 +137,18 @@ def decode(
     size = -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
     rows = cut(size, header.region // LATENT_STRIDE or max(size))
     parts = dict(zip(chain.from_iterable(rows), container.parts, strict=True))
-    found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
+    quality_step = header.quality_step
+    found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), quality_step)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(found)
     workers = workers_to_decode(found.architecture, memory, rows, engine.cores)
-    network, halo = Synthesis(engine, found, header.quality), found.architecture.synthesis_halo
+    network, halo = Synthesis(engine, found, quality_step), found.architecture.synthesis_halo
     latents = Kept(size[1], entropy.channels, halo)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
 
     def decode_latents(region: Region) -> int:
         part = parts[region]
-        values, check = entropy.decode(part.hyper, part.latents, region.size, header.quality)
+        values, check = entropy.decode(part.hyper, part.latents, region.size, quality_step)
         latents.put(region, values)
         return check
 

@@ -55,7 +55,7 @@ class Header:
     width: int  #: pixels
     height: int  #: pixels
     grey: bool  #: decodes to one channel
-    quality: int  #: 0..10,000
+    quality_step: int  #: 0..10,000: hundredths of a quality
     entropy_id: bytes  #: 8 bytes: which entropy model reads the sections
     synthesis_id: bytes  #: 4 bytes: which synthesis was meant for its latents
     check: int  #: CRC-32 of the symbols
@@ -154,7 +154,7 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
         bytes((VERSION, flags)),
         _varint(header.width),
         _varint(header.height),
-        _IDS.pack(header.quality, header.entropy_id, header.synthesis_id, header.check),
+        _IDS.pack(header.quality_step, header.entropy_id, header.synthesis_id, header.check),
     ]
     if header.region:
         fields += [_varint(header.region // REGION_UNIT), _varint(len(table))]
@@ -187,8 +187,8 @@ def read_header(data: bytes) -> Header:
     if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS):
         raise DamagedError("made by a later lcodec (unknown flags), or damaged")
     width, height = reader.varint(), reader.varint()
-    quality, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
-    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and quality <= 10_000):
+    quality_step, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and quality_step <= 10_000):
         raise DamagedError("damaged: a field of the header is out of range")
     sections, region = {}, 0
     if flags & _HAS_REGIONS:
@@ -209,7 +209,7 @@ def read_header(data: bytes) -> Header:
                 raise DamagedError("damaged: a chunk comes twice")
             sections[name] = reader.varint()
     grey = bool(flags & _GREY)
-    return Header(width, height, grey, quality, entropy_id, synthesis_id, check, sections, reader.at, region)
+    return Header(width, height, grey, quality_step, entropy_id, synthesis_id, check, sections, reader.at, region)
 
 
 def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, bytes]:

@@ -290,7 +290,7 @@ def info(data: Bytes) -> Info:
         height=header.height,
         grey=header.grey,
         alpha="alpha" in header.sections,
-        quality=header.quality / 100,
+        quality=header.quality_step / 100,
         model=_zoo().name_of(header.entropy_id, header.synthesis_id),
         bytes=header.total,
     )

@@ -50,7 +50,7 @@ class LcodecImageFile(ImageFile.ImageFile):
             raise OSError(str(error)) from error
         self._size = header.width, header.height
         self._mode = ("L" if header.grey else "RGB") + ("A" if "alpha" in header.sections else "")
-        self.info.update(**to_info(metadata), quality=header.quality / 100)
+        self.info.update(**to_info(metadata), quality=header.quality_step / 100)
         self._start, self._coded = start, True
 
     def verify(self) -> None:

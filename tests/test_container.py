@@ -19,7 +19,7 @@ headers = st.builds(
     width=st.integers(1, SIDE_MAX),
     height=st.integers(1, SIDE_MAX),
     grey=st.booleans(),
-    quality=st.integers(0, 10_000),
+    quality_step=st.integers(0, 10_000),
     entropy_id=st.binary(min_size=8, max_size=8),
     synthesis_id=st.binary(min_size=4, max_size=4),
     check=st.integers(0, 2**32 - 1),
@@ -44,7 +44,7 @@ def test_round_trip(header: Header, hyper: bytes, latents: bytes, icc: bytes | N
     data = pack(header, [Part(hyper, latents)], chunks)
     container = unpack(data)
     assert (container.parts, container.chunks) == ([Part(hyper, latents)], chunks)
-    fields = ("width", "height", "grey", "quality", "entropy_id", "synthesis_id", "check")
+    fields = ("width", "height", "grey", "quality_step", "entropy_id", "synthesis_id", "check")
     assert all(getattr(container.header, name) == getattr(header, name) for name in fields)
     assert container.header.total == len(data)
     assert container.header.overhead == len(data) - sum(container.header.sections.values())

@@ -30,18 +30,18 @@ Examples:
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
-Read are PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF; of several frames
-or pages, the first. Grey stays grey, transparency is kept without loss; palettes
-and CMYK become RGB, 16 bits become 8, the EXIF orientation is applied. Notes on
-standard error say what was not kept.
+PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF are read; of several frames
+or pages, only the first. Grey stays grey, and transparency is kept without loss;
+palettes and CMYK become RGB, 16 bits become 8, and the EXIF orientation is
+applied. Notes on standard error say what was not kept.
 
 \b
-In folders, what has a picture's suffix and is not hidden is encoded. Outputs
-go to the same places below -O. A run over folders (or --files-from with -O)
-records in DIR/.lcodec, by SHA-256, what it made of what: run again, it makes
-what is missing, damaged, or of another input or other settings, and nothing
-else. -f makes all again; an output that is not recorded is left alone without
-it. --skip-existing looks at names only.
+In a folder, all files with a picture's suffix are encoded, except hidden ones.
+Outputs go to the same places below -O. A run over folders (or --files-from with
+-O) records in DIR/.lcodec, by SHA-256, which output it made from which input.
+Run again, it makes only what is missing, damaged, or made from another input or
+with other settings. -f makes everything again; without it, an output that is
+not recorded is never overwritten. --skip-existing looks at names only.
 'lcodec --help' lists the exit codes.
 """
 
@@ -112,9 +112,9 @@ def encode(
     photo.jpg becomes photo.lcdc beside it. With - the picture is read from standard input, and the file written to
     standard output.
     """
-    for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
+    for item in inputs:  # `lcodec encode photo.png photo.lcdc` is how cjxl is called
         if item.lower().endswith(defaults.SUFFIX):
-            raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
+            raise UsageError(f"{item} is an input here, but has the name of a coded file (-o names the output)")
     target = options.one_target(
         context, {"bpp": bpp, "max-size": max_size, "min-psnr": min_psnr, "min-ms-ssim": min_ms_ssim}
     )

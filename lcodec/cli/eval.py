@@ -47,7 +47,7 @@ with --jobs over 1 they are those of a busy machine.
     multiple=True,
     metavar="NAME[@Q1,Q2,...]",
     shell_complete=completion.models_and(*defaults.RIVALS),
-    help="Codec, and its settings; may be repeated.  [default: mse and all others at hand]",
+    help="Codec, and its settings; may be repeated.  [default: mse and all others that are installed]",
 )
 @click.option(
     "--metric",
@@ -55,7 +55,7 @@ with --jobs over 1 they are those of a busy machine.
     multiple=True,
     type=click.Choice(defaults.METRICS),
     metavar="METRIC",
-    help=f"One of {', '.join(defaults.METRICS)}; may be repeated.  [default: all at hand]",
+    help=f"One of {', '.join(defaults.METRICS)}; may be repeated.  [default: all that are installed]",
 )
 @click.option(
     "--out",

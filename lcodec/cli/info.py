@@ -1,4 +1,4 @@
-"""`lcodec info`: what .lcdc files say of themselves. Reads their headers; without --check, no pixel is decoded."""
+"""`lcodec info`: what is in .lcdc files. Only their headers are read; no pixel is decoded without --check."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Examples:
 @click.option("--check", is_flag=True, help="Decode as well, which verifies every checksum.")
 @options.as_json
 def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
-    """Show what .lcdc files say of themselves: size, quality, model, and where the bytes went."""
+    """Show the size, quality and model of .lcdc files, and where their bytes went."""
     jobs = [files.Job(None if item == "-" else Path(item), None) for item in inputs]
     zoo = Zoo()
 
@@ -66,7 +66,7 @@ def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -
         "width": header.width,
         "height": header.height,
         "grey": header.grey,
-        "quality": header.quality / 100,
+        "quality": header.quality_step / 100,
         "model": model,
         "entropy_id": header.entropy_id.hex(),
         "synthesis_id": header.synthesis_id.hex(),

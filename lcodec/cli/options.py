@@ -71,7 +71,7 @@ class Size(_Bytes):
             number, prefix, binary = found.groups()
             size = int(Decimal(number) * (1024 if binary else 1000) ** " kmg".index(prefix or " "))
         if size < 1:
-            self.fail(f"{value!r} is no size in bytes; sizes are 40000, 40k, 40KiB or 1.5M.", param, ctx)
+            self.fail(f"{value!r} is not a size in bytes (40000, 40k, 40KiB, 1.5M).", param, ctx)
         return size
 
 
@@ -86,7 +86,7 @@ def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
     for word in words:
         if word not in defaults.METADATA:
             known = ", ".join(defaults.METADATA)
-            raise click.BadParameter(f"{word!r} is none of {known}, nor all or none.")
+            raise click.BadParameter(f"{word!r} is not one of {known}, all and none.")
     return words
 
 
@@ -312,7 +312,7 @@ def folder_options(*, smaller: bool) -> Callable[[F], F]:
         click.option(
             "--shard", metavar="I/N", callback=_parse_shard, help="Only the I-th of N shares, the same in any order."
         ),
-        click.option("--skip-existing", is_flag=True, help="Pass over inputs whose output exists, whatever it holds."),
+        click.option("--skip-existing", is_flag=True, help="Skip inputs whose output exists, whatever it holds."),
         *([if_smaller] if smaller else []),
         click.option("-p", "--preserve", is_flag=True, help="Give outputs the times and modes of their inputs."),
         click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, and write nothing."),

@@ -63,7 +63,7 @@ def open_codec(name: str) -> Codec:
     """Return the codec of a name: a rival, a model of the zoo, or a file of weights.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no codec of that name.
         ModelError: the model file is damaged.
     """
     if name in RIVALS:

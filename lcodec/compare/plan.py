@@ -33,7 +33,7 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
     """Open what is named; all codecs and all metrics where none is.
 
     Raises:
-        UsageError: a name or a setting makes no sense, or nothing of what is named is at hand.
+        UsageError: a name or a setting makes no sense, or no codec or no metric of those named is installed.
         ModelError: a model file is damaged.
     """
     settings: dict[str, tuple[float, ...]] = {}
@@ -57,7 +57,7 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
             missing[name] = how
     if not settings or not measures:
         what = "; ".join(f"{name}: {how}" for name, how in missing.items())
-        raise UsageError(f"nothing of what was asked for is at hand ({what})")
+        raise UsageError(f"none of the codecs or none of the metrics asked for is installed ({what})")
     return Plan(settings, tuple(measures), missing)
 
 
@@ -67,7 +67,7 @@ def choose(wanted: str) -> list[tuple[str, tuple[float, ...] | None]]:
     `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file.
 
     Raises:
-        UsageError: the settings are no numbers.
+        UsageError: the settings are not numbers.
     """
     name, at, tail = wanted.rpartition("@")
     if not at:

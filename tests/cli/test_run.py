@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lcodec import processes
 from lcodec.cli import options
 from lcodec.cli.batch.coding import Encoding
 from lcodec.cli.batch.work import Failure, Task, lost, work
@@ -76,6 +78,20 @@ def test_processes_write_what_one_writes(run: Run, many: Path, tmp_path: Path) -
     assert result.err.splitlines()[-1] == f"lcodec: 1 of 25 inputs failed: {many / '1' / 'bad.png'}"
     assert "24 encoded" in result.err
     assert outputs(one) == outputs(two)
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_without_semaphores_one_process_does_it(
+    run: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
+    result = run("encode", "-r", many, "-O", tmp_path / "out", "-j", "2", *["--quiet"] * quiet)
+    assert result.code == 0
+    assert ("lcodec: no other processes can be started here (Function not implemented)" in result.err) is not quiet
+    assert len(outputs(tmp_path / "out")) == 24
 
 
 @LINUX

@@ -18,6 +18,6 @@ def symbols(container: Container, entropy: EntropyModel) -> str:
     values = np.empty((*size, entropy.channels), "<i4")
     regions = [region for row in cut(size, header.region // 16 or max(size)) for region in row]
     for region, part in zip(regions, container.parts, strict=True):
-        decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality)
+        decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()

@@ -93,7 +93,7 @@ def picture_format(output: str | None) -> str:
     if not suffix:
         return "png"
     if suffix.lower() not in WRITABLE_SUFFIXES:
-        raise UsageError(f"{output}: no format is called {suffix!r}; choose one with --format")
+        raise UsageError(f"{output}: {suffix!r} is not the suffix of a format; choose one with --format")
     return WRITABLE_SUFFIXES[suffix.lower()]
 
 
@@ -110,7 +110,7 @@ def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: C
     if output is not None and folder is not None:
         raise UsageError("-o and -O exclude each other")
     if output is not None and len(inputs) > 1:
-        raise UsageError(f"-o names the output of one input, and here are {len(inputs)}; -O names a folder")
+        raise UsageError(f"-o names the output of a single input, but there are {len(inputs)} (-O names a folder)")
     if STREAM in inputs and len(inputs) > 1:
         raise UsageError("standard input (-) must be the only input")
     if inputs[0] == STREAM and folder is not None:

@@ -55,7 +55,7 @@ def line(job: Job, source: str, settings: dict[str, Any], made: str | None) -> s
 
 
 def read(root: Path) -> dict[str, frozenset[str]]:
-    """Return the lines of a root, by the name of their output; what is no line is passed over.
+    """Return the lines of a root, by the name of their output; damaged lines are skipped.
 
     Raises:
         LcodecError: a file of the record cannot be read.

@@ -34,7 +34,7 @@ class Report:
         size, bpp = human_size(header.total), header.total * 8 / (header.width * header.height)
         return (
             f"{job.source_name} -> {job.target_name}  {header.width}x{header.height}  {size}  {bpp:.3f} bpp  "
-            f"q{header.quality / 100:g} {self.model}  {self.seconds:.2f} s{met}"
+            f"q{header.quality_step / 100:g} {self.model}  {self.seconds:.2f} s{met}"
         )
 
     def record(self, job: Job) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Report:
             "grey": header.grey,
             "bytes": header.total,
             "bpp": header.total * 8 / (header.width * header.height),
-            "quality": header.quality / 100,
+            "quality": header.quality_step / 100,
             "model": self.model,
             "output_bytes": self.output_bytes,
             "seconds": round(self.seconds, 3),

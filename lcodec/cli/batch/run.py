@@ -43,7 +43,7 @@ def run(
     if force and many.skip_existing:
         raise UsageError("-f and --skip-existing exclude each other")
     if many.scheduler is not None and many.jobs is not None:
-        raise UsageError("-j and --scheduler exclude each other: the cluster has the processes that it has")
+        raise UsageError("-j and --scheduler exclude each other: the cluster has its own processes")
     if not many.dry_run:
         files.make_folder(folder)
     json_err = bool(jobs) and jobs[0].target is None
