@@ -20,7 +20,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcodec import defaults
 from lcodec.errors import ModelError
 from lcodec.goal import UNSAID, Goal
 
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
+__all__ = ["ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
 
-DEFAULT = defaults.MODEL
 #: Prefixes of the arrays that each id covers.
 ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
 SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
