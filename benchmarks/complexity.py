@@ -14,10 +14,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from lcodec.defaults import MODEL
 from lcodec.networks import ops as operations
 from lcodec.networks.hyperprior import GROUPS, HYPER_STRIDE, STEPS, context, correction, hyper_analysis, hyper_synthesis
 from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.zoo import Zoo
 
 SIDE = 256  # pixels; any multiple of 64
 
@@ -42,7 +43,7 @@ class CountingOps(operations.NumpyOps):
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.complexity", description=__doc__)
-    parser.add_argument("--model", default=DEFAULT, help="name of an installed model")
+    parser.add_argument("--model", default=MODEL, help="name of an installed model")
     arrays = Zoo().load(parser.parse_args().model).arrays
     weights = {name: value for name, value in arrays.items() if name.endswith(".weight")}
     channels = {name: len(weights[f"{name}.weight"]) for name in ("analysis.in", "analysis.out", "hyper_analysis.out")}

@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from lcodec.codec import MAX_PIXELS, Backend, Device, decode, encode
+from lcodec.defaults import MODEL
 from lcodec.errors import DamagedError
 from lcodec.picture import Picture, read_picture
-from lcodec.zoo import DEFAULT, Model, Zoo
+from lcodec.zoo import Model, Zoo
 
 PATHS: tuple[Backend, Backend] = ("numpy", "torch")
 QUALITIES = (0, 50, 100)
@@ -86,7 +87,7 @@ def main() -> None:
     """Run the command; the exit code is 1 if a check fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cross_path", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of PNG files")
-    parser.add_argument("--model", default=DEFAULT, help="name of an installed model")
+    parser.add_argument("--model", default=MODEL, help="name of an installed model")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--device", choices=get_args(Device), default="cpu", help="where torch runs")
     arguments = parser.parse_args()

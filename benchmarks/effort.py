@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import multiprocessing
-import os
 import time
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,10 +25,11 @@ from benchmarks.kodak import label_of, open_model
 from benchmarks.report import splice
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.compare.bd_rate import bd_rate
+from lcodec.defaults import MODEL
 from lcodec.effort import EFFORT_MAX
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.picture import Picture, read_picture
-from lcodec.zoo import DEFAULT
+from lcodec.processes import in_order
 
 RESULTS = Path(__file__).parent / "results" / "effort.csv"
 README = Path(__file__).parents[1] / "README.md"
@@ -46,12 +44,6 @@ Key = tuple[str, str, int, float]
 def photos_of(folder: Path) -> list[Path]:
     """Return the photos of a folder."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def one_thread_each(jobs: int) -> None:
-    """Keep `jobs` processes from starting a thread for each core each."""
-    if jobs > 1:
-        os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 
 def _measure(task: Task) -> list[str]:
@@ -141,7 +133,7 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.effort", description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
+    parser.add_argument("--model", default=MODEL, help="name, or path of a model file")
     parser.add_argument("--efforts", type=int, nargs="+", default=range(EFFORT_MAX + 1), metavar="N")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th photo")
@@ -155,18 +147,13 @@ def main() -> None:
         for effort, photo, quality in product(efforts, photos, arguments.qualities)
         if (label, photo.name, effort, quality) not in done
     ]
-    one_thread_each(arguments.jobs)
-    context = multiprocessing.get_context("spawn")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     fresh = not arguments.out.exists()
-    with (
-        arguments.out.open("a", newline="", encoding="utf-8") as file,
-        ProcessPoolExecutor(arguments.jobs, context) as pool,
-    ):
+    with arguments.out.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         if fresh:
             writer.writerow(COLUMNS)
-        results = pool.map(_measure, tasks)
+        results = in_order(_measure, tasks, arguments.jobs)
         for row in track(results, "coding", len(tasks), console=Console(stderr=True)):
             writer.writerow(row)
             file.flush()

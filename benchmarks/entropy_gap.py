@@ -17,10 +17,11 @@ from rich.table import Table
 
 from lcodec.codec import MAX_PIXELS, encode
 from lcodec.container import read_header
+from lcodec.defaults import MODEL
 from lcodec.picture import read_picture
 from lcodec.training.export import parameters_of
 from lcodec.training.objective import objective
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.zoo import Zoo
 
 QUALITIES = (0, 25, 50, 75, 100)
 LIMIT, LIMIT_BYTES = 0.01, 40
@@ -30,7 +31,7 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.entropy_gap", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of PNG files, sides multiples of 64")
-    parser.add_argument("--model", default=DEFAULT, help="name of an installed model")
+    parser.add_argument("--model", default=MODEL, help="name of an installed model")
     arguments = parser.parse_args()
     model = Zoo().load(arguments.model)
     params = parameters_of(model.arrays)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, fields
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -27,10 +26,11 @@ from rich.table import Table
 
 from benchmarks.report import MEAN, Row, comparisons, curve, describe, results_of
 from lcodec.codec import MAX_PIXELS, decode, encode
-from lcodec.effort import DEFAULT_EFFORT
+from lcodec.defaults import EFFORT, MODEL
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
-from lcodec.zoo import DEFAULT, Model, Zoo
+from lcodec.processes import in_order
+from lcodec.zoo import Model, Zoo
 
 QUALITIES = (0, 14, 28, 42, 57, 71, 85, 100)
 KODAK_PHOTOS = 24
@@ -86,31 +86,19 @@ class Worker:
         )
 
 
-_worker: Worker | None = None  # that of this process
+_worker = lru_cache(maxsize=1)(Worker)  # that of this process
 
 
-def _start(model: str, effort: int) -> None:
-    global _worker  # noqa: PLW0603 - the pool's initializer can leave its result nowhere else
-    _worker = Worker(model, effort)
-
-
-def _measure(task: tuple[Path, float]) -> Row:
-    if _worker is None:
-        raise RuntimeError("_start has not run")
-    return _worker.measure(*task)
+def _measure(task: tuple[str, int, Path, float]) -> Row:
+    model, effort, photo, quality = task
+    return _worker(model, effort).measure(photo, quality)
 
 
 def measure_all(photos: list[Path], qualities: Iterable[float], model: str, effort: int, jobs: int) -> list[Row]:
     """Return a row for each photo and quality, in that order, measured in `jobs` processes."""
-    tasks = list(product(photos, qualities))
-    if jobs > 1:
-        # The children share the cores: a BLAS thread for each core in each of them would be slower, not faster.
-        os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    tasks = list(product([model], [effort], photos, qualities))
     # Even one job gets a process of its own, so that every row is measured in the same way.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(model, effort)) as pool:
-        rows = track(pool.map(_measure, tasks), "coding", len(tasks), console=Console(stderr=True))
-        return list(rows)
+    return list(track(in_order(_measure, tasks, jobs), "coding", len(tasks), console=Console(stderr=True)))
 
 
 def means(rows: list[Row]) -> list[Row]:
@@ -167,8 +155,8 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kodak", description=__doc__)
     parser.add_argument("--photos", type=Path, help="folder of the Kodak PNGs; without it, that of LCODEC_KODAK")
-    parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
-    parser.add_argument("--effort", type=int, default=DEFAULT_EFFORT)
+    parser.add_argument("--model", default=MODEL, help="name, or path of a model file")
+    parser.add_argument("--effort", type=int, default=EFFORT)
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, help="CSV file to write; by default the model's in benchmarks/results")

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import argparse
 import csv
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.effort import one_thread_each, photos_of
+from benchmarks.effort import photos_of
 from benchmarks.kodak import label_of, open_model
 from benchmarks.report import results_of
 from lcodec.codec import MAX_PIXELS, decode, encode
+from lcodec.defaults import MODEL
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import read_picture
-from lcodec.zoo import DEFAULT
+from lcodec.processes import in_order
 
 QUALITIES = range(101)
 MEASURES = ("bytes", "psnr", "ms_ssim")
@@ -51,15 +50,13 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.order", description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
+    parser.add_argument("--model", default=MODEL, help="name, or path of a model file")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, help="CSV file to write; by default order-MODEL.csv in benchmarks/results")
     arguments = parser.parse_args()
     tasks = [(arguments.model, photo) for photo in photos_of(arguments.photos)]
-    one_thread_each(arguments.jobs)
-    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
-        console = Console(stderr=True)
-        rows = list(track(pool.map(_measure, tasks), "photos", len(tasks), console=console))
+    results = in_order(_measure, tasks, arguments.jobs)
+    rows = list(track(results, "photos", len(tasks), console=Console(stderr=True)))
     out = arguments.out or results_of(Path(arguments.model).stem, "order")
     with out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])

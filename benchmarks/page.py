@@ -16,14 +16,14 @@ from PIL import Image
 
 from benchmarks.report import shipped
 from lcodec.cli import main as lcodec
-from lcodec.zoo import DEFAULT
+from lcodec.defaults import MODEL
 from tests.support.browser import Browser
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "tests" / "data" / "photo.jpg"
 PICTURE = ROOT / "benchmarks" / "results" / "page.jpg"
 #: The settings only begin the search for equal sizes: the curves are not in the picture.
-CODECS = (f"{DEFAULT}@10", "jpeg-420@7", "webp@5", "jpeg2000@0.25", "jxl@8", "heic-444@24", "avif-444@22")
+CODECS = (f"{MODEL}@10", "jpeg-420@7", "webp@5", "jpeg2000@0.25", "jxl@8", "heic-444@24", "avif-444@22")
 WIDTH, HEIGHT = 1200, 1426  # CSS pixels: the page down to the enlarged crops
 
 
@@ -45,8 +45,8 @@ def main() -> None:
             browser.run("return Promise.all([imageA.decode(), imageB.decode()]).then(drawZooms)")
             browser.screenshot(shot, whole=False)
         with Image.open(shot) as image:
-            image.convert("RGB").save(out, quality=85, optimize=True, comment=shipped()[DEFAULT])
-    print(f"{out.name}: {shipped()[DEFAULT]}")
+            image.convert("RGB").save(out, quality=85, optimize=True, comment=shipped()[MODEL])
+    print(f"{out.name}: {shipped()[MODEL]}")
 
 
 if __name__ == "__main__":

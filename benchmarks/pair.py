@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -18,11 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.effort import one_thread_each, photos_of
+from benchmarks.effort import photos_of
 from benchmarks.kodak import open_model
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import read_picture
+from lcodec.processes import in_order
 from lcodec.targets import Target, encode_to
 
 RESULTS = Path(__file__).parent / "results" / "pair.csv"
@@ -57,10 +56,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
     arguments = parser.parse_args()
     tasks = list(product([tuple(arguments.models)], photos_of(arguments.photos), RATES))
-    one_thread_each(arguments.jobs)
-    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
-        console = Console(stderr=True)
-        rows = list(track(pool.map(_measure, tasks), "coding", len(tasks), console=console))
+    results = in_order(_measure, tasks, arguments.jobs)
+    rows = list(track(results, "coding", len(tasks), console=Console(stderr=True)))
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     for rate in RATES:

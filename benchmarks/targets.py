@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -19,14 +17,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.effort import one_thread_each, photos_of
+from benchmarks.effort import photos_of
 from benchmarks.kodak import open_model
 from lcodec.codec import MAX_PIXELS, decode, encode
+from lcodec.defaults import MODEL
 from lcodec.errors import LimitError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture, read_picture
+from lcodec.processes import in_order
 from lcodec.targets import Target, encode_to
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.zoo import Zoo
 
 RESULTS = Path(__file__).parent / "results" / "targets.csv"
 TARGETS = (
@@ -86,16 +86,15 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument("--model", default=DEFAULT, help="name, or path of a model file")
+    parser.add_argument("--model", default=MODEL, help="name, or path of a model file")
     parser.add_argument("--effort", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
     arguments = parser.parse_args()
     pairs = product(photos_of(arguments.photos), TARGETS)
     tasks = [(arguments.model, arguments.effort, photo, target) for photo, target in pairs]
-    one_thread_each(arguments.jobs)
-    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
-        rows = list(track(pool.map(_measure, tasks), "coding", len(tasks), console=Console(stderr=True)))
+    results = in_order(_measure, tasks, arguments.jobs)
+    rows = list(track(results, "coding", len(tasks), console=Console(stderr=True)))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lcodec.container import Header, Part, pack, unpack
+from lcodec.defaults import MAX_PIXELS, MEMORY
 from lcodec.effort import Effort
 from lcodec.errors import DamagedError, LimitError, UsageError
 from lcodec.execution.engine import Backend, Device, Engine
-from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
+from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Layout, Region, by_strips
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.networks.gains import QUALITY_STEPS
@@ -25,9 +26,6 @@ from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.zoo import Model, Zoo
 
 __all__ = ["MAX_PIXELS", "MEMORY", "Backend", "Device", "decode", "encode"]
-
-#: Largest picture, in pixels, unless the caller says otherwise.
-MAX_PIXELS = 1 << 28
 
 
 def encode(
@@ -131,15 +129,15 @@ def decode(
     found = zoo.find(header.entropy_id, header.synthesis_id, model)
     layout = Layout.of(header.height, header.width, header.region)
     parts = dict(zip(layout.regions, container.parts, strict=True))
-    found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality)
+    found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality_step)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(found)
-    network = Synthesis(engine, found, header.quality)
+    network = Synthesis(engine, found, header.quality_step)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
 
     def decode_latents(region: Region) -> tuple[npt.NDArray[np.int32], int]:
         part = parts[region]
-        return entropy.decode(part.hyper, part.latents, region.size, header.quality)
+        return entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
 
     def synthesise(region: Region, window: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
         network.pixels(window, origin, region, pixels)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from lcodec.defaults import CHUNK_MAX
 from lcodec.errors import DamagedError
 
 __all__ = [
@@ -39,8 +40,6 @@ REGION_UNIT = 64
 CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
 #: Chunks that come compressed by means of their own (`lcodec.picture.alpha`): all others are deflated here.
 _PACKED = {"alpha"}
-#: Largest optional chunk, decompressed.
-CHUNK_MAX = 1 << 24
 #: Most optional chunks in a file.
 CHUNK_COUNT_MAX = 16
 
@@ -56,7 +55,7 @@ class Header:
     width: int  #: pixels
     height: int  #: pixels
     grey: bool  #: decodes to one channel
-    quality: int  #: 0..10,000
+    quality_step: int  #: 0..10,000: hundredths of a quality
     entropy_id: bytes  #: 8 bytes: which entropy model reads the sections
     synthesis_id: bytes  #: 4 bytes: which synthesis was meant for its latents
     check: int  #: CRC-32 of the symbols
@@ -155,7 +154,7 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
         bytes((VERSION, flags)),
         _varint(header.width),
         _varint(header.height),
-        _IDS.pack(header.quality, header.entropy_id, header.synthesis_id, header.check),
+        _IDS.pack(header.quality_step, header.entropy_id, header.synthesis_id, header.check),
     ]
     if header.region:
         fields += [_varint(header.region // REGION_UNIT), _varint(len(table))]
@@ -171,7 +170,7 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
 
 
 def read_header(data: bytes) -> Header:
-    """Header of a file, from its first bytes (1 KiB always suffices).
+    """Header of a file, from its first bytes (HEADER_MAX of them suffice).
 
     Raises:
         DamagedError: not an lcodec file, one of a later version, or the header is damaged or incomplete.
@@ -188,8 +187,8 @@ def read_header(data: bytes) -> Header:
     if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS):
         raise DamagedError("made by a later lcodec (unknown flags), or damaged")
     width, height = reader.varint(), reader.varint()
-    quality, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
-    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and quality <= 10_000):
+    quality_step, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and quality_step <= 10_000):
         raise DamagedError("damaged: a field of the header is out of range")
     sections, region = {}, 0
     if flags & _HAS_REGIONS:
@@ -210,7 +209,7 @@ def read_header(data: bytes) -> Header:
                 raise DamagedError("damaged: a chunk comes twice")
             sections[name] = reader.varint()
     grey = bool(flags & _GREY)
-    return Header(width, height, grey, quality, entropy_id, synthesis_id, check, sections, reader.at, region)
+    return Header(width, height, grey, quality_step, entropy_id, synthesis_id, check, sections, reader.at, region)
 
 
 def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, bytes]:

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 from lcodec import codec
 from lcodec.atomic import write_whole
-from lcodec.codec import MAX_PIXELS, MEMORY, Device
+from lcodec.codec import Device
 from lcodec.container import read_header
-from lcodec.effort import DEFAULT_EFFORT
+from lcodec.defaults import EFFORT, HEADER_MAX, MAX_PIXELS, MEMORY, MODEL, QUALITY, SUFFIX
 from lcodec.errors import LimitError, UsageError
 from lcodec.picture import METADATA, Picture, from_image, parse_colour, to_image, to_info
 from lcodec.picture.read import Alpha
 from lcodec.targets import Name, Target, encode_to
-from lcodec.zoo import DEFAULT, Zoo
+from lcodec.zoo import Zoo
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,16 +38,11 @@ if TYPE_CHECKING:
     #: What is encoded.
     Encodable = Image.Image | NDArray[np.uint8] | Picture
 
-__all__ = ["QUALITY", "Info", "decode", "decode_image", "encode", "info", "read", "read_image", "write"]
+__all__ = ["Info", "decode", "decode_image", "encode", "info", "read", "read_image", "write"]
 
 Samples = NDArray[np.uint8]
 PathLike = str | os.PathLike[str]
 Bytes = bytes | bytearray | memoryview
-
-#: Quality of files for which neither a quality nor a target is asked.
-QUALITY = 50
-#: The suffix of .lcdc files.
-SUFFIX = ".lcdc"
 
 #: Targets: the keyword, the target's name, and what its value must be less than.
 _TARGETS: dict[str, tuple[Name, float]] = {
@@ -120,8 +115,8 @@ def encode(
     max_size: int | None = None,
     min_psnr: float | None = None,
     min_ms_ssim: float | None = None,
-    model: PathLike = DEFAULT,
-    effort: int = DEFAULT_EFFORT,
+    model: PathLike = MODEL,
+    effort: int = EFFORT,
     alpha: Alpha = "keep",
     background: str = "white",
     metadata: str | Collection[str] = "all",
@@ -289,13 +284,13 @@ def info(data: Bytes) -> Info:
         DamagedError: not an lcodec file, or the header is damaged or truncated.
         ModelError: an index of models cannot be read.
     """
-    header = read_header(_bytes(data)[:1024])
+    header = read_header(_bytes(data)[:HEADER_MAX])
     return Info(
         width=header.width,
         height=header.height,
         grey=header.grey,
         alpha="alpha" in header.sections,
-        quality=header.quality / 100,
+        quality=header.quality_step / 100,
         model=_zoo().name_of(header.entropy_id, header.synthesis_id),
         bytes=header.total,
     )

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from lcodec import face
+from lcodec import defaults, face
 from lcodec.container import MAGIC, read_header, read_metadata
 from lcodec.errors import LcodecError, UsageError
 from lcodec.picture import from_image, to_info
@@ -29,7 +29,6 @@ from lcodec.picture import from_image, to_info
 __all__ = ["LcodecImageFile"]
 
 _FORMAT = "LCODEC"
-_HEADER_SIZE = 1024  # bytes; a header is never longer
 #: Keywords of `save` that are those of `lcodec.encode`.
 _OPTIONS = ("quality", "bpp", "max_size", "min_psnr", "min_ms_ssim", "model", "effort")
 
@@ -45,13 +44,13 @@ class LcodecImageFile(ImageFile.ImageFile):
         file = _file_of(self)
         start = file.tell()
         try:
-            header = read_header(file.read(_HEADER_SIZE))
+            header = read_header(file.read(defaults.HEADER_MAX))
             metadata = read_metadata(header, file, start)
         except LcodecError as error:
             raise OSError(str(error)) from error
         self._size = header.width, header.height
         self._mode = ("L" if header.grey else "RGB") + ("A" if "alpha" in header.sections else "")
-        self.info.update(**to_info(metadata), quality=header.quality / 100)
+        self.info.update(**to_info(metadata), quality=header.quality_step / 100)
         self._start, self._coded = start, True
 
     def verify(self) -> None:
@@ -103,5 +102,5 @@ def _save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
 
 Image.register_open(_FORMAT, LcodecImageFile, lambda prefix: prefix.startswith(MAGIC))
 Image.register_save(_FORMAT, _save)
-Image.register_extension(_FORMAT, ".lcdc")
+Image.register_extension(_FORMAT, defaults.SUFFIX)
 Image.register_mime(_FORMAT, "image/x-lcodec")

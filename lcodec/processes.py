@@ -1,11 +1,15 @@
-"""Where work is done: in this process, in a pool of processes, or on a Dask cluster.
+"""The one pool of processes: tasks in, what `work` returns for each of them out.
 
-Each of the three yields what `work` returns for every task, as it is finished. Work may be done twice: it writes
-outputs whole, and the same ones each time.
+    as_finished   results as they come
+    in_order      results in the order of the tasks
 
-A process of the pool that is killed (by the system, for want of memory) stops no other work: the tasks that were under
-way are done again, one at a time, and one that takes a process with it again is given up. Left early, by an interrupt
-or an error, the pool's processes remove their temporary files and end at once.
+Work may be done twice: it writes outputs whole, and the same ones each time. With several processes each has one BLAS
+thread, for more, on shared cores, are slower; the user's own variables win.
+
+A process that is killed (by the system, for want of memory) stops no other work: the tasks that were under way are done
+again, one at a time, and one that takes a process with it again is given up. Left early, by an interrupt or an error,
+the pool's processes remove their temporary files and end at once. Where the system has no semaphores to make a pool
+with (some cloud functions, no /dev/shm), this process does the work.
 """
 
 from __future__ import annotations
@@ -14,53 +18,107 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from lcodec.atomic import drop_unfinished
-from lcodec.errors import LcodecError, UsageError
+from lcodec.errors import LcodecError
 
-__all__ = ["in_processes", "on_cluster"]
+__all__ = ["AHEAD", "as_finished", "in_order"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 #: Tasks given out for each worker, so that none waits for the next; few, for they are what a dead process costs.
-_AHEAD = 2
-#: Seconds to wait for a scheduler, and then for its first worker.
-_PATIENCE = 30
+AHEAD = 2
 
 
-# ------------------------------------------------------------------------------------------------ a pool of processes
+def _stop(_: object) -> NoReturn:
+    raise LcodecError("a process died, and again when it worked on nothing else (out of memory?)")
 
 
-def in_processes(
-    work: Callable[[T], R], tasks: Iterator[T], jobs: int, lost: Callable[[T], R]
+def _ignore(_: str) -> None:
+    pass
+
+
+def as_finished(
+    work: Callable[[T], R],
+    tasks: Iterable[T],
+    jobs: int,
+    *,
+    lost: Callable[[T], R] = _stop,
+    note: Callable[[str], None] = _ignore,
 ) -> Generator[R, None, None]:
-    """Work in `jobs` other processes; `lost` says what comes of a task that kills two of them."""
-    with _one_thread_each():
-        while under_way := (yield from _until_one_dies(work, tasks, jobs)):
+    """Work in `jobs` other processes, and yield results as they come.
+
+    Args:
+        work: a function that a new process can import; what it raises is raised here.
+        tasks: are taken as they are needed, by this process.
+        jobs: number of processes; 1 is another process too.
+        lost: what comes of a task that kills two processes; unless given, an LcodecError.
+        note: is told where no pool can be made, and this process does the work.
+    """
+    left = iter(tasks)
+    with _one_thread_each(jobs):
+        try:
+            pool = _pool(jobs)
+        except (OSError, ImportError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            note(f"no other processes can be started here ({reason}): this one does all the work")
+            yield from map(work, left)
+            return
+        while under_way := (yield from _until_one_dies(pool, work, left, jobs)):
             for task in under_way:
-                if (yield from _until_one_dies(work, iter([task]), 1)):
+                if (yield from _until_one_dies(_pool(1), work, iter([task]), 1)):
                     yield lost(task)
+            pool = _pool(jobs)
 
 
-def _until_one_dies(work: Callable[[T], R], tasks: Iterator[T], jobs: int) -> Generator[R, None, list[T]]:
+def in_order(work: Callable[[T], R], tasks: Iterable[T], jobs: int) -> Generator[R, None, None]:
+    """Work as `as_finished` does, and yield results in the order of the tasks."""
+    early: dict[int, R] = {}
+    place = 0
+    with closing(as_finished(_Numbered(work), enumerate(tasks), jobs)) as results:
+        for number, result in results:
+            early[number] = result
+            while place in early:
+                yield early.pop(place)
+                place += 1
+
+
+@dataclass(frozen=True)
+class _Numbered(Generic[T, R]):
+    """Work that hands on the number of its task."""
+
+    work: Callable[[T], R]
+
+    def __call__(self, task: tuple[int, T]) -> tuple[int, R]:
+        return task[0], self.work(task[1])
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """A pool whose processes start with their first tasks."""
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _until_one_dies(
+    pool: ProcessPoolExecutor, work: Callable[[T], R], tasks: Iterator[T], jobs: int
+) -> Generator[R, None, list[T]]:
     """Work until no task is left or a process died; return the tasks that it left undone, one at least."""
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
     waiting: dict[Future[R], T] = {}
     undone: list[T] = []
     finished = False
     try:
         while not undone:
-            for task in islice(tasks, _AHEAD * jobs - len(waiting)):
+            for task in islice(tasks, AHEAD * jobs - len(waiting)):
                 if not _submit(pool, work, task, waiting):
                     undone.append(task)
                     break
@@ -86,12 +144,18 @@ def _until_one_dies(work: Callable[[T], R], tasks: Iterator[T], jobs: int) -> Ge
 
 
 def _submit(pool: ProcessPoolExecutor, work: Callable[[T], R], task: T, waiting: dict[Future[R], T]) -> bool:
-    """Give out a task; return whether the pool took it."""
+    """Give out a task; return whether the pool took it.
+
+    Raises:
+        LcodecError: no process can be started, or not so many.
+    """
     try:
         with _interrupts_held():
             waiting[pool.submit(work, task)] = task
     except BrokenProcessPool:
         return False
+    except OSError as error:
+        raise LcodecError(f"cannot start a process: {error.strerror or error} (use fewer --jobs)") from error
     return True
 
 
@@ -115,9 +179,9 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Start processes with one BLAS thread, unless the user says otherwise: more, on shared cores, are slower."""
-    added = [name for name in _THREADS if name not in os.environ]
+def _one_thread_each(jobs: int) -> Iterator[None]:
+    """Start several processes with one BLAS thread each, unless the user says otherwise."""
+    added = [name for name in _THREADS if name not in os.environ] if jobs > 1 else []
     os.environ.update(dict.fromkeys(added, "1"))
     try:
         yield
@@ -137,54 +201,3 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
-
-
-# ------------------------------------------------------------------------------------------------------ a Dask cluster
-
-
-def on_cluster(
-    work: Callable[[T], R], tasks: Iterator[T], address: str, lost: Callable[[T], R]
-) -> Generator[R, None, None]:
-    """Work on the Dask cluster whose scheduler is at `address`; its workers must have lcodec and see the same paths.
-
-    What a dead worker had under way, the scheduler gives to another one; `lost` is for tasks that it gives up.
-
-    Raises:
-        UsageError: Dask is not installed.
-        LcodecError: there is no such scheduler, or it has no workers.
-    """
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError("--scheduler needs Dask (pip install 'lcodec[dask]')") from None
-    import logging
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say is said here
-    try:
-        client = distributed.Client(address, timeout=_PATIENCE)
-    except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        raise LcodecError(f"cannot reach a Dask scheduler at {address}") from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
-        except TimeoutError:
-            raise LcodecError(f"the Dask scheduler at {address} has no workers") from None
-        ahead = _AHEAD * max(1, sum(client.nthreads().values()))
-
-        def submit(count: int) -> list[Any]:
-            new = {client.submit(work, task, pure=False): task for task in islice(tasks, count)}
-            given.update({future.key: task for future, task in new.items()})
-            return list(new)
-
-        given: dict[str, T] = {}
-        results = distributed.as_completed(submit(ahead))
-        for future in results:
-            task = given.pop(future.key)
-            failure = future.exception()
-            if failure is None:
-                yield future.result()
-            elif isinstance(failure, distributed.KilledWorker):
-                yield lost(task)
-            else:
-                raise LcodecError(f"the Dask cluster failed: {' '.join(str(failure).split())}") from failure
-            results.update(submit(1))

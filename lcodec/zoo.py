@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["DEFAULT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
+__all__ = ["ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
 
-#: Model used unless another is named.
-DEFAULT = "mse"
 #: Prefixes of the arrays that each id covers.
 ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
 SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
@@ -70,6 +68,12 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled and copied: the fields, without what was made of them."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @cached_property
+    def identity(self) -> str:
+        """The ids of its entropy part, synthesis and analysis in hexadecimal: all that its files depend on."""
+        parts = self.entropy_id, self.synthesis_id, identify(self.arrays, ANALYSIS, 4)
+        return "-".join(part.hex() for part in parts)
 
     @cached_property
     def encoder(self) -> Arrays:

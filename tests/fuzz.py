@@ -95,7 +95,7 @@ def describes(mutant: Header, picture: Picture, original: Header, expected: Pict
     """Assert that a decoded mutant shows the original as far as it says to; return in which way."""
     assert mutant.check == original.check, "other symbols"
     assert (picture.height, picture.width, picture.grey) == (mutant.height, mutant.width, mutant.grey)
-    if mutant.quality != original.quality:  # the same symbols, in other units
+    if mutant.quality_step != original.quality_step:  # the same symbols, in other units
         return "same symbols, another quality"
     height, width = min(mutant.height, original.height), min(mutant.width, original.width)
     seen, wanted = picture.pixels[:height, :width], expected.pixels[:height, :width]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcodec.container import MAGIC, REGION_UNIT, SIDE_MAX, Header, Part, pack, read_header, unpack
+from lcodec.defaults import HEADER_MAX
 from lcodec.errors import DamagedError
 
 headers = st.builds(
@@ -18,7 +19,7 @@ headers = st.builds(
     width=st.integers(1, SIDE_MAX),
     height=st.integers(1, SIDE_MAX),
     grey=st.booleans(),
-    quality=st.integers(0, 10_000),
+    quality_step=st.integers(0, 10_000),
     entropy_id=st.binary(min_size=8, max_size=8),
     synthesis_id=st.binary(min_size=4, max_size=4),
     check=st.integers(0, 2**32 - 1),
@@ -43,11 +44,11 @@ def test_round_trip(header: Header, hyper: bytes, latents: bytes, icc: bytes | N
     data = pack(header, [Part(hyper, latents)], chunks)
     container = unpack(data)
     assert (container.parts, container.chunks) == ([Part(hyper, latents)], chunks)
-    fields = ("width", "height", "grey", "quality", "entropy_id", "synthesis_id", "check")
+    fields = ("width", "height", "grey", "quality_step", "entropy_id", "synthesis_id", "check")
     assert all(getattr(container.header, name) == getattr(header, name) for name in fields)
     assert container.header.total == len(data)
     assert container.header.overhead == len(data) - sum(container.header.sections.values())
-    assert read_header(data[:1024]) == container.header
+    assert read_header(data[:HEADER_MAX]) == container.header
 
 
 @given(st.integers(1, 900), st.integers(1, 900), st.integers(1, 4), st.binary(max_size=60), st.randoms())
@@ -63,7 +64,7 @@ def test_regions_round_trip(width: int, height: int, units: int, body: bytes, ra
     assert container.parts == parts
     assert container.header.regions == (rows, columns)
     assert container.header.total == len(data)
-    assert read_header(data[:1024]) == container.header
+    assert read_header(data[:HEADER_MAX]) == container.header
 
 
 def test_regions_are_checked() -> None:

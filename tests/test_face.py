@@ -25,7 +25,7 @@ from PIL import Image
 import lcodec
 from lcodec import codec, face
 from lcodec.cli import COMMANDS
-from lcodec.effort import DEFAULT_EFFORT
+from lcodec.defaults import EFFORT, QUALITY
 from lcodec.execution import engine
 from lcodec.picture import METADATA, Picture
 from lcodec.zoo import Zoo
@@ -84,7 +84,7 @@ def test_keywords_are_options_of_the_command(name: str) -> None:
     keywords = parameters(getattr(lcodec, name))
     if name == "encode":
         assert keywords["quality"] is None  # a target may take its place
-        keywords |= {"quality": face.QUALITY, "metadata": METADATA}  # which is all
+        keywords |= {"quality": QUALITY, "metadata": METADATA}  # which is all
     else:
         del keywords["model"]
     assert keywords == {keyword: options[keyword] for keyword in keywords}
@@ -125,7 +125,7 @@ def test_the_default_is_that_of_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lcodec.cli", "encode", str(tmp_path / "x.png"), "--quiet"]
     subprocess.run(command, check=True)
     assert lcodec.encode(PIXELS) == (tmp_path / "x.lcdc").read_bytes()
-    assert lcodec.encode(PIXELS) == lcodec.encode(PIXELS, quality=50, effort=DEFAULT_EFFORT, model="mse")
+    assert lcodec.encode(PIXELS) == lcodec.encode(PIXELS, quality=50, effort=EFFORT, model="mse")
 
 
 def test_any_order_of_samples_in_memory() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "lcodec"
 
-#: Part -> parts of lcodec that it may import. `errors` and the package itself are open to all.
+#: Part -> parts of lcodec that it may import. `errors`, `defaults` and the package itself are open to all.
 ALLOWED = {
     "cli": {
         "compare",
@@ -21,16 +22,17 @@ ALLOWED = {
         "zoo",
         "picture",
         "container",
+        "cores",
         "processes",
         "metrics",
     },
-    "face": {"atomic", "codec", "container", "effort", "picture", "targets", "zoo"},
+    "face": {"atomic", "codec", "container", "picture", "targets", "zoo"},
     "pillow_plugin": {"face", "picture", "container"},
-    "compare": {"atomic", "codec", "effort", "metrics", "picture", "zoo"},
+    "compare": {"atomic", "codec", "metrics", "picture", "processes", "zoo"},
     "training": {"atomic", "networks", "entropy", "goal", "zoo", "metrics"},
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
-    "execution": {"zoo", "networks", "entropy"},
+    "execution": {"cores", "zoo", "networks", "entropy"},
     "effort": {"metrics", "execution", "goal", "zoo", "networks", "entropy"},
     "goal": set(),
     "zoo": {"networks", "entropy", "goal"},
@@ -40,6 +42,8 @@ ALLOWED = {
     "picture": set(),
     "container": set(),
     "processes": {"atomic"},
+    "cores": set(),
+    "defaults": set(),
     "atomic": set(),
     "errors": set(),
     "__init__": {"face"},
@@ -53,6 +57,8 @@ OUTSIDE = {
     "goal": set(),
     "zoo": set(),
     "processes": set(),
+    "cores": set(),
+    "defaults": set(),
     "codec": {"numpy"},
     "picture": {"numpy"},
     "face": {"numpy"},
@@ -82,6 +88,12 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def parts_imported(path: Path) -> set[str]:
+    """Other parts of lcodec that a file imports, anywhere in it."""
+    found = {name.split(".")[1] for name in imports(path, everywhere=True) if name.startswith("lcodec.")}
+    return found - {part_of(path), "__version__"}
+
+
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.parts)
 
 
@@ -89,9 +101,19 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.pa
 def test_only_the_arrows_of_the_design(path: Path) -> None:
     part = part_of(path)
     assert part in ALLOWED, f"{part} is not in the design"
-    inside = {name.split(".")[1] for name in imports(path, everywhere=True) if name.startswith("lcodec.")}
-    extra = inside - ALLOWED[part] - {part, "errors", "__version__"}
+    extra = parts_imported(path) - ALLOWED[part] - {"errors", "defaults"}
     assert not extra, f"{part} must not import {sorted(extra)}"
+
+
+def test_no_circle_of_imports_between_parts() -> None:
+    """Nor may the arrows that are allowed make one, wherever in a file an import stands."""
+    found: dict[str, set[str]] = {}
+    for path in FILES:
+        found.setdefault(part_of(path), set()).update(parts_imported(path))
+    for arrows in (found, ALLOWED):
+        TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
+    with pytest.raises(CycleError, match="goal"):
+        TopologicalSorter({**found, "goal": {"codec"}}).prepare()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 import lcodec.pillow_plugin  # noqa: F401
 from lcodec import codec, face
 from lcodec.container import read_header
-from lcodec.effort import DEFAULT_EFFORT
+from lcodec.defaults import EFFORT
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
 from tests.support.files import DISPLAY_P3
@@ -66,7 +66,7 @@ def test_modes_are_kept(photo: Image.Image, mode: str, tmp_path: Path) -> None:
 def test_the_same_pixels_as_the_codec(photo: Image.Image) -> None:
     data = save(photo, quality=33)
     zoo = Zoo()
-    assert data == codec.encode(Picture(np.asarray(photo)), zoo.load("mse"), 33, effort=DEFAULT_EFFORT)
+    assert data == codec.encode(Picture(np.asarray(photo)), zoo.load("mse"), 33, effort=EFFORT)
     with Image.open(io.BytesIO(data)) as back:
         assert (np.asarray(back) == codec.decode(data, zoo).pixels).all()
         assert back.info == {"quality": 33}
@@ -293,7 +293,7 @@ def test_targets_and_effort_as_in_the_command(photo: Image.Image) -> None:
     plain, best = save(photo, effort=0), save(photo, effort=4)
     assert plain == face.encode(photo, effort=0)
     assert best == face.encode(photo, effort=4) != plain
-    assert save(photo) == save(photo, effort=DEFAULT_EFFORT, quality=50, model="mse")
+    assert save(photo) == save(photo, effort=EFFORT, quality=50, model="mse")
 
 
 def test_other_keywords_are_ignored(photo: Image.Image) -> None:

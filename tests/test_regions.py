@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from lcodec.codec import decode, encode
 from lcodec.container import unpack
+from lcodec.defaults import MEMORY
 from lcodec.errors import LimitError
 from lcodec.execution import memory, regions
 from lcodec.execution.engine import Engine
-from lcodec.execution.memory import MEMORY, workers_to_decode, workers_to_encode
+from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.picture import Picture
@@ -56,10 +57,10 @@ def test_a_picture_of_regions_is_its_latents_synthesised_as_a_whole(
     size = -(-height // 16), -(-width // 16)
     latents = np.empty((*size, MODEL.entropy.channels), np.int32)
     for region, part in zip(Layout(size, side).regions, container.parts, strict=True):
-        values, _ = MODEL.entropy.decode(part.hyper, part.latents, region.size, container.header.quality)
+        values, _ = MODEL.entropy.decode(part.hyper, part.latents, region.size, container.header.quality_step)
         latents[region.top : region.bottom, region.left : region.right] = values
     whole = np.empty((height, width, channels), np.uint8)
-    network = Synthesis(Engine("cpu", "numpy", 0), MODEL, container.header.quality)
+    network = Synthesis(Engine("cpu", "numpy", 0), MODEL, container.header.quality_step)
     network.pixels(latents, (0, 0), Region(0, 0, *size), whole)
     assert np.abs(decode(data, ZOO).pixels.astype(int) - whole).max() <= 1
 

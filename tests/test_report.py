@@ -16,7 +16,7 @@ from benchmarks.order import MEASURES
 from benchmarks.page import PICTURE as PAGE
 from benchmarks.report import Row, curve, read_rows, results_of, shipped, splice, table, texts
 from lcodec.compare import Curve
-from lcodec.zoo import DEFAULT
+from lcodec.defaults import MODEL
 
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: path.name)
@@ -85,7 +85,7 @@ def test_quality_was_measured_to_be_in_order(model: str):
 
 def test_the_picture_of_the_page_shows_the_shipped_model():
     with Image.open(PAGE) as image:
-        assert image.info["comment"].decode() == shipped()[DEFAULT], "run `python -m benchmarks.page`"
+        assert image.info["comment"].decode() == shipped()[MODEL], "run `python -m benchmarks.page`"
 
 
 BEGIN, END = "<!-- kodak:begin -->", "<!-- kodak:end -->"

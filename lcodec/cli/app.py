@@ -25,7 +25,7 @@ __all__ = ["COMMANDS", "Terminated", "group", "main"]
 COMMANDS = {
     "encode": "Encode pictures to .lcdc files.",
     "decode": "Decode .lcdc files to pictures.",
-    "info": "Show what .lcdc files say of themselves.",
+    "info": "Show the size, quality and model of .lcdc files.",
     "models": "List or check the installed models.",
     "train": "Train a model.",
     "eval": "Compare codecs on pictures.",

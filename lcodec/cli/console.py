@@ -1,85 +1,34 @@
-"""Runs a command over its inputs: one failing does not keep the others from being processed."""
+"""What the commands print while they work: bars, JSON, sizes, notes, and the inputs that failed."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lcodec.cli.batch.files import Job
 from lcodec.errors import LcodecError, LimitError
 
-if TYPE_CHECKING:
-    from lcodec.container import Header
-    from lcodec.targets import Found
-    from lcodec.zoo import Zoo
+__all__ = [
+    "Failures",
+    "Tick",
+    "as_lcodec_error",
+    "counted",
+    "counter",
+    "human_size",
+    "print_json",
+    "progress",
+    "run",
+    "say",
+]
 
-__all__ = ["Failures", "Report", "as_lcodec_error", "human_size", "model_name", "print_json", "progress", "run"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is said of a file that was encoded or decoded."""
-
-    header: Header
-    model: str
-    output_bytes: int
-    seconds: float
-    notes: Sequence[str] = ()  #: what was not kept as it was
-    found: Found | None = None  #: how a target was met
-
-    def line(self, job: Job) -> str:
-        """One line for people."""
-        header = self.header
-        met = f"  {_met(self.found)}" if self.found else ""
-        size, bpp = human_size(header.total), header.total * 8 / (header.width * header.height)
-        return (
-            f"{job.source_name} -> {job.target_name}  {header.width}x{header.height}  {size}  {bpp:.3f} bpp  "
-            f"q{header.quality / 100:g} {self.model}  {self.seconds:.2f} s{met}"
-        )
-
-    def record(self, job: Job) -> dict[str, Any]:
-        """Return the same for programs."""
-        header, found = self.header, self.found
-        met = (
-            {
-                "target": found.target.name,
-                "target_value": found.target.value,
-                "reached": found.reached,
-                "slack": found.slack,
-                "codings": found.codings,
-            }
-            if found
-            else {}
-        )
-        return {
-            "input": job.source_name,
-            "output": job.target_name,
-            "width": header.width,
-            "height": header.height,
-            "grey": header.grey,
-            "bytes": header.total,
-            "bpp": header.total * 8 / (header.width * header.height),
-            "quality": header.quality / 100,
-            "model": self.model,
-            "output_bytes": self.output_bytes,
-            "seconds": round(self.seconds, 3),
-            "notes": list(self.notes),
-            **met,
-        }
-
-
-def _met(found: Found) -> str:
-    """Say how a target was met."""
-    target, slack = found.target, found.slack
-    if target.is_size:
-        return f"{slack:.1%} under {target.say(target.value)}, {found.codings} codings"
-    return f"{target.say(found.reached)}, {slack:.2g} over {target.say(target.value)}, {found.codings} codings"
+#: Told how many are done, how many there are, and what is said beside the bar.
+Tick = Callable[[int, int, str], None]
 
 
 def human_size(count: int) -> str:
@@ -94,9 +43,9 @@ def human_size(count: int) -> str:
     return f"{value:.1f} {unit}"
 
 
-def model_name(zoo: Zoo, header: Header) -> str | None:
-    """Return the name, in the indexes, of the model that a file names."""
-    return zoo.name_of(header.entropy_id, header.synthesis_id)
+def say(message: str) -> None:
+    """Tell people something on standard error."""
+    click.echo(f"lcodec: {message}", err=True)
 
 
 def print_json(record: dict[str, Any], *, err: bool = False) -> None:
@@ -105,12 +54,12 @@ def print_json(record: dict[str, Any], *, err: bool = False) -> None:
 
 
 @contextmanager
-def progress(job: Job, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+def progress(job: Job, *, show: bool) -> Iterator[Callable[[float], None]]:
     """Show, on a terminal, the part of a job that is done; what this yields is told it, 0 to 1.
 
     Nothing is shown before it is told the first time: quick jobs never are.
     """
-    if quiet or not sys.stderr.isatty():
+    if not (show and sys.stderr.isatty()):
         yield lambda _: None
         return
     from rich.console import Console
@@ -120,6 +69,41 @@ def progress(job: Job, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(escape(job.source_name), total=1.0, visible=False)
         yield lambda part: bar.update(task, completed=part, visible=True)
+
+
+@contextmanager
+def counter(title: str = "") -> Iterator[Tick]:
+    """Show on a terminal how many of many are done, what is said besides, and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn()
+    titled = [TextColumn(title)] if title else []
+    with Progress(*titled, *columns, console=Console(stderr=True)) as bar:
+        item = bar.add_task("", said="")
+        yield lambda done, total, said: bar.update(item, completed=done, total=total, said=said)
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of many are done and the time left: a `counter` on a terminal, else a line every minute."""
+    if sys.stderr.isatty():
+        with counter(title) as shown:
+            yield lambda done, total: shown(done, total, "")
+        return
+    begun: list[int] = []
+    start = told = time.monotonic()
+
+    def tick(done: int, total: int) -> None:
+        nonlocal told
+        begun.append(done)
+        now = time.monotonic()
+        if now - told >= 60 and done > begun[0]:
+            told = now
+            left = (now - start) / (done - begun[0]) * (total - done)
+            say(f"{title}: {done} of {total}, {left / 60:.0f} min left")
+
+    yield tick
 
 
 class Failures:
@@ -132,7 +116,7 @@ class Failures:
     def add(self, name: str, message: str, exit_code: int) -> None:
         """Name an input that failed; as JSON as well, if so asked, on standard error with `json_err`."""
         self._found.append((name, exit_code))
-        click.echo(f"lcodec: {name}: {message}", err=True)
+        say(f"{name}: {message}")
         if self._as_json:
             print_json({"input": name, "error": message, "exit_code": exit_code}, err=self._json_err)
 
@@ -142,7 +126,7 @@ class Failures:
             return 0
         if inputs > 1:
             names = ", ".join(name for name, _ in self._found)
-            click.echo(f"lcodec: {len(self._found)} of {inputs} inputs failed: {names}", err=True)
+            say(f"{len(self._found)} of {inputs} inputs failed: {names}")
         codes = {code for _, code in self._found}
         return codes.pop() if len(self._found) == inputs and len(codes) == 1 else LcodecError.exit_code
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lcodec import defaults
 from lcodec.cli import options
 from lcodec.cli.batch import files, folders, run
 
@@ -35,7 +36,7 @@ of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
 @click.option(
     "--format",
     "format_wanted",
-    type=click.Choice(options.FORMATS),
+    type=click.Choice(defaults.FORMATS),
     help="Format of the output.  [default: as -o's suffix says, else png]",
 )
 @options.background
@@ -64,7 +65,9 @@ def decode(
     and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
     form = format_wanted or files.picture_format(output)
-    jobs = folders.plan(inputs, output, folder, many, lambda source: files.picture_name(source, form), {files.SUFFIX})
+    jobs = folders.plan(
+        inputs, output, folder, many, lambda source: files.picture_name(source, form), {defaults.SUFFIX}
+    )
 
     from lcodec.cli.batch.coding import Decoding
     from lcodec.picture import parse_colour

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lcodec import defaults
 from lcodec.cli import completion, options
 from lcodec.cli.batch import files, folders, run
 from lcodec.errors import UsageError
-from lcodec.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -30,18 +30,18 @@ Examples:
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
-Read are PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF; of several frames
-or pages, the first. Grey stays grey, transparency is kept without loss; palettes
-and CMYK become RGB, 16 bits become 8, the EXIF orientation is applied. Notes on
-standard error say what was not kept.
+PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF are read; of several frames
+or pages, only the first. Grey stays grey, and transparency is kept without loss;
+palettes and CMYK become RGB, 16 bits become 8, and the EXIF orientation is
+applied. Notes on standard error say what was not kept.
 
 \b
-In folders, what has a picture's suffix and is not hidden is encoded. Outputs
-go to the same places below -O. A run over folders (or --files-from with -O)
-records in DIR/.lcodec, by SHA-256, what it made of what: run again, it makes
-what is missing, damaged, or of another input or other settings, and nothing
-else. -f makes all again; an output that is not recorded is left alone without
-it. --skip-existing looks at names only.
+In a folder, all files with a picture's suffix are encoded, except hidden ones.
+Outputs go to the same places below -O. A run over folders (or --files-from with
+-O) records in DIR/.lcodec, by SHA-256, which output it made from which input.
+Run again, it makes only what is missing, damaged, or made from another input or
+with other settings. -f makes everything again; without it, an output that is
+not recorded is never overwritten. --skip-existing looks at names only.
 'lcodec --help' lists the exit codes.
 """
 
@@ -53,7 +53,7 @@ it. --skip-existing looks at names only.
     "-m",
     "--model",
     "model_wanted",
-    default=DEFAULT,
+    default=defaults.MODEL,
     show_default=True,
     metavar="NAME",
     shell_complete=completion.models_and(),
@@ -81,7 +81,9 @@ it. --skip-existing looks at names only.
 )
 @options.folder_options(smaller=True)
 @options.run_options("encode")
+@click.pass_context
 def encode(
+    context: click.Context,
     *,
     inputs: tuple[str, ...],
     output: str | None,
@@ -89,6 +91,10 @@ def encode(
     force: bool,
     model_wanted: str,
     quality: float,
+    bpp: float | None,
+    max_size: int | None,
+    min_psnr: float | None,
+    min_ms_ssim: float | None,
     effort: int,
     alpha: Alpha,
     background: str,
@@ -100,18 +106,19 @@ def encode(
     quiet: bool,
     as_json: bool,
     many: options.FolderOptions,
-    **_targets: float | None,
 ) -> int:
     """Encode pictures to .lcdc files.
 
     photo.jpg becomes photo.lcdc beside it. With - the picture is read from standard input, and the file written to
     standard output.
     """
-    for item in inputs:  # `lcodec encode photo.png photo.lcdc`, as cjxl would have it
-        if item.lower().endswith(files.SUFFIX):
-            raise UsageError(f"{item} is an input here, and named like an lcodec file (-o names the output)")
-    wanted = options.target()
-    jobs = folders.plan(inputs, output, folder, many, files.coded_name, files.PICTURES)
+    for item in inputs:  # `lcodec encode photo.png photo.lcdc` is how cjxl is called
+        if item.lower().endswith(defaults.SUFFIX):
+            raise UsageError(f"{item} is an input here, but has the name of a coded file (-o names the output)")
+    target = options.one_target(
+        context, {"bpp": bpp, "max-size": max_size, "min-psnr": min_psnr, "min-ms-ssim": min_ms_ssim}
+    )
+    jobs = folders.plan(inputs, output, folder, many, files.coded_name, defaults.PICTURE_SUFFIXES)
 
     from lcodec.cli.batch.coding import Encoding
     from lcodec.picture import WHITE, parse_colour
@@ -120,7 +127,7 @@ def encode(
         model_wanted,
         quality=quality,
         effort=effort,
-        target=wanted,
+        target=target,
         alpha=alpha,
         background=parse_colour(background) if alpha == "flatten" else WHITE,
         metadata=metadata,

@@ -1,4 +1,4 @@
-"""`lcodec info`: what .lcdc files say of themselves. Reads their headers; without --check, no pixel is decoded."""
+"""`lcodec info`: what is in .lcdc files. Only their headers are read; no pixel is decoded without --check."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files
 from lcodec.container import VERSION, Header, read_header
@@ -31,12 +32,12 @@ Examples:
     required=True,
     metavar="FILE...",
     type=click.Path(path_type=str),
-    shell_complete=completion.files_of("lcdc"),
+    shell_complete=completion.files_of(defaults.SUFFIX[1:]),
 )
 @click.option("--check", is_flag=True, help="Decode as well, which verifies every checksum.")
 @options.as_json
 def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
-    """Show what .lcdc files say of themselves: size, quality, model, and where the bytes went."""
+    """Show the size, quality and model of .lcdc files, and where their bytes went."""
     jobs = [files.Job(None if item == "-" else Path(item), None) for item in inputs]
     zoo = Zoo()
 
@@ -49,7 +50,7 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
             from lcodec import codec
 
             codec.decode(data, zoo, max_pixels=header.width * header.height)
-        record = _record(job, header, console.model_name(zoo, header), check=check)
+        record = _record(job, header, zoo.name_of(header.entropy_id, header.synthesis_id), check=check)
         if as_json:
             console.print_json(record)
         else:
@@ -65,7 +66,7 @@ def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -
         "width": header.width,
         "height": header.height,
         "grey": header.grey,
-        "quality": header.quality / 100,
+        "quality": header.quality_step / 100,
         "model": model,
         "entropy_id": header.entropy_id.hex(),
         "synthesis_id": header.synthesis_id.hex(),

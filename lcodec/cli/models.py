@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.errors import ModelError
-from lcodec.zoo import DEFAULT, Entry, Zoo
+from lcodec.zoo import Entry, Zoo
 
 __all__ = ["models"]
 
@@ -88,7 +89,7 @@ def _list(*, as_json: bool) -> int:
 def _record(entry: Entry) -> dict[str, object]:
     return {
         "name": entry.name,
-        "default": entry.name == DEFAULT,
+        "default": entry.name == defaults.MODEL,
         "aim": entry.aim,
         "summary": entry.summary,
         "bytes": entry.size,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lcodec.cli.batch.files import PICTURES, SUFFIX
+from lcodec import defaults
 from lcodec.cli.completion import files_of
+from lcodec.cores import cores
 from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ else:
     _Bytes = click.ParamType  # not generic in older versions
 
 __all__ = [
-    "FORMATS",
     "FolderOptions",
     "Size",
     "as_json",
@@ -35,22 +34,13 @@ __all__ = [
     "effort",
     "folder_options",
     "metadata",
+    "one_target",
     "picture_inputs",
     "quality",
     "run_options",
-    "target",
     "targets",
     "write_options",
 ]
-
-#: Formats that `decode` writes.
-FORMATS = ("png", "jpg", "webp", "tiff", "ppm", "bmp", "npy")
-
-#: `lcodec.picture.METADATA`, which is not imported for it.
-_METADATA = ("icc", "exif", "xmp")
-
-#: Pixels; `lcodec.codec.MAX_PIXELS`, which is not imported for it.
-_MAX_PIXELS = 1 << 28
 
 #: Processes; Windows waits for no more.
 _MOST_JOBS = 60
@@ -81,7 +71,7 @@ class Size(_Bytes):
             number, prefix, binary = found.groups()
             size = int(Decimal(number) * (1024 if binary else 1000) ** " kmg".index(prefix or " "))
         if size < 1:
-            self.fail(f"{value!r} is no size in bytes; sizes are 40000, 40k, 40KiB or 1.5M.", param, ctx)
+            self.fail(f"{value!r} is not a size in bytes (40000, 40k, 40KiB, 1.5M).", param, ctx)
         return size
 
 
@@ -92,10 +82,11 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
 
 
 def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    words = {"all": _METADATA, "none": ()}.get(value, tuple(value.split(",")))
+    words = {"all": defaults.METADATA, "none": ()}.get(value, tuple(value.split(",")))
     for word in words:
-        if word not in _METADATA:
-            raise click.BadParameter(f"{word!r} is none of {', '.join(_METADATA)}, nor all or none.")
+        if word not in defaults.METADATA:
+            known = ", ".join(defaults.METADATA)
+            raise click.BadParameter(f"{word!r} is not one of {known}, all and none.")
     return words
 
 
@@ -106,12 +97,12 @@ def _inputs(suffixes: Iterable[str], *, required: bool) -> Callable[[F], F]:
 
 def picture_inputs(*, required: bool) -> Callable[[F], F]:
     """The pictures to process; not required where --files-from may name them."""
-    return _inputs(sorted(suffix[1:] for suffix in PICTURES), required=required)
+    return _inputs(sorted(suffix[1:] for suffix in defaults.PICTURE_SUFFIXES), required=required)
 
 
 def coded_inputs(*, required: bool) -> Callable[[F], F]:
     """The coded files to process; not required where --files-from may name them."""
-    return _inputs([SUFFIX[1:]], required=required)
+    return _inputs([defaults.SUFFIX[1:]], required=required)
 
 
 #: -q, on the scale of every model.
@@ -119,16 +110,13 @@ quality = click.option(
     "-q",
     "--quality",
     type=click.FloatRange(0, 100),
-    default=50,
+    default=defaults.QUALITY,
     show_default=True,
     metavar="Q",
     callback=_finite,
     envvar=["LCODEC_ENCODE_QUALITY", "LCODEC_QUALITY"],
     help="0 (smallest) to 100 (best).",
 )
-
-#: Options that name a target, by the target's name; at most one is given, and without -q.
-_TARGETS: dict[Name, str] = {"bpp": "bpp", "max-size": "max_size", "min-psnr": "min_psnr", "min-ms-ssim": "min_ms_ssim"}
 
 #: What to meet instead of a quality.
 targets = _stack(
@@ -157,34 +145,36 @@ targets = _stack(
 )
 
 
-def target() -> tuple[Name, float] | None:
-    """Return the name and value of the target that was asked for; None means the quality.
+def one_target(context: click.Context, targets: dict[Name, float | None]) -> tuple[Name, float] | None:
+    """Return the one of the targets that is to be met, by name; None means the quality.
 
-    What the command line says overrides the environment. Raises UsageError where two things are asked for.
+    What the command line says overrides the environment, a quality there as well.
+
+    Raises:
+        UsageError: two things are asked for.
     """
     from click.core import ParameterSource
 
-    ctx = click.get_current_context()
+    def given(name: str, source: ParameterSource) -> bool:
+        return context.get_parameter_source(name.replace("-", "_")) is source
 
-    def given(parameter: str, source: ParameterSource) -> bool:
-        return ctx.params[parameter] is not None and ctx.get_parameter_source(parameter) is source
-
-    asked = [name for name, parameter in _TARGETS.items() if given(parameter, ParameterSource.COMMANDLINE)]
+    wanted = {name: value for name, value in targets.items() if value is not None}
+    asked = [name for name in wanted if given(name, ParameterSource.COMMANDLINE)]
     fixed = given("quality", ParameterSource.COMMANDLINE)
     if not asked and not fixed:
-        asked = [name for name, parameter in _TARGETS.items() if given(parameter, ParameterSource.ENVIRONMENT)]
+        asked = [name for name in wanted if given(name, ParameterSource.ENVIRONMENT)]
     if len(asked) + fixed > 1:
         names = [f"--{name}" for name in asked] + ["-q"] * fixed
         raise UsageError(f"{' and '.join(names)} exclude each other")
-    return (asked[0], ctx.params[_TARGETS[asked[0]]]) if asked else None
+    return (asked[0], wanted[asked[0]]) if asked else None
 
 
 #: -e, on the scale of cjxl.
 effort = click.option(
     "-e",
     "--effort",
-    type=click.IntRange(0, 9),
-    default=2,
+    type=click.IntRange(0, defaults.EFFORT_MAX),
+    default=defaults.EFFORT,
     show_default=True,
     metavar="N",
     help="0 (fastest) to 9 (fewest bits, minutes).",
@@ -239,14 +229,14 @@ def run_options(command: str) -> Callable[[F], F]:
         click.option(
             "--max-pixels",
             type=click.IntRange(min=1),
-            default=_MAX_PIXELS,
+            default=defaults.MAX_PIXELS,
             show_default=True,
             metavar="N",
             help="Refuse larger pictures.",
         ),
         click.option(
             "--memory",
-            default="1GiB",
+            default=f"{defaults.MEMORY >> 30}GiB",
             show_default=True,
             metavar="SIZE",
             type=Size(),
@@ -283,8 +273,7 @@ class FolderOptions:
         """
         if self.jobs is not None:
             return min(self.jobs, max(inputs, 1))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return 1 if device == "cuda" else max(1, min(cores, inputs // 4, _MOST_JOBS))
+        return 1 if device == "cuda" else max(1, min(cores(), inputs // 4, _MOST_JOBS))
 
 
 def _parse_shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -323,7 +312,7 @@ def folder_options(*, smaller: bool) -> Callable[[F], F]:
         click.option(
             "--shard", metavar="I/N", callback=_parse_shard, help="Only the I-th of N shares, the same in any order."
         ),
-        click.option("--skip-existing", is_flag=True, help="Pass over inputs whose output exists, whatever it holds."),
+        click.option("--skip-existing", is_flag=True, help="Skip inputs whose output exists, whatever it holds."),
         *([if_smaller] if smaller else []),
         click.option("-p", "--preserve", is_flag=True, help="Give outputs the times and modes of their inputs."),
         click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, and write nothing."),

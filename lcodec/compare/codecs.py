@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from lcodec import __version__, codec
-from lcodec.effort import DEFAULT_EFFORT
+from lcodec.defaults import EFFORT
 from lcodec.errors import LcodecError, UsageError
 from lcodec.picture import Picture, from_image, to_image
-from lcodec.zoo import ANALYSIS, Model, Zoo, identify
+from lcodec.zoo import Zoo
 
 __all__ = ["RIVALS", "Codec", "open_codec"]
 
@@ -63,7 +63,7 @@ def open_codec(name: str) -> Codec:
     """Return the codec of a name: a rival, a model of the zoo, or a file of weights.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no codec of that name.
         ModelError: the model file is damaged.
     """
     if name in RIVALS:
@@ -73,7 +73,7 @@ def open_codec(name: str) -> Codec:
     if name not in models and not Path(name).is_file():
         families = sorted({rival.partition("-")[0] for rival in RIVALS})
         raise UsageError(f"no codec is called {name!r} (there are {', '.join([*models, *families])}, and model files)")
-    return _model_codec(name, zoo.load(name))
+    return _model_codec(name, zoo)
 
 
 def _found() -> None:
@@ -83,22 +83,8 @@ def _found() -> None:
 # ------------------------------------------------------------------------------------------------------- our models
 
 
-class _One(Zoo):
-    """A zoo in which a model file without an index is found as well."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.model = model
-
-    def find(self, entropy_id: bytes, synthesis_id: bytes, synthesis: str | None = None) -> Model:
-        if (entropy_id, synthesis_id) == (self.model.entropy_id, self.model.synthesis_id):
-            return self.model
-        return super().find(entropy_id, synthesis_id, synthesis)
-
-
-def _model_codec(name: str, model: Model) -> Codec:
-    zoo = _One(model)
-    ids = f"{model.entropy_id.hex()}-{model.synthesis_id.hex()}-{identify(model.arrays, ANALYSIS, 4).hex()}"
+def _model_codec(name: str, zoo: Zoo) -> Codec:
+    model = zoo.load(name)  # from now on the zoo finds it for decoding, even a file that no index lists
     return Codec(
         name=name,
         title=f"lcodec {model.name}",
@@ -107,9 +93,9 @@ def _model_codec(name: str, model: Model) -> Codec:
         last=100,
         step=0.01,
         settings=(0, 14, 28, 42, 57, 71, 85, 100),
-        encode=lambda picture, quality: codec.encode(picture, model, quality, effort=DEFAULT_EFFORT, device="cpu"),
+        encode=lambda picture, quality: codec.encode(picture, model, quality, effort=EFFORT, device="cpu"),
         decode=lambda data: codec.decode(data, zoo, device="cpu"),
-        version=lambda: f"lcodec {__version__}, effort {DEFAULT_EFFORT}, model {ids}",
+        version=lambda: f"lcodec {__version__}, effort {EFFORT}, model {model.identity}",
         missing=_found,
     )
 
@@ -168,19 +154,22 @@ def _needs_pillow(feature: str) -> str | None:
 
 
 def _pillow(
-    name: str,
-    title: str,
+    scale: Callable[..., Codec],
     format: str,  # noqa: A002
     feature: str,
-    settings: tuple[float, ...],
     options: Callable[[Picture, float], dict[str, Any]],
     described: str,
-    scale: tuple[str, float, float, float],
-) -> Codec:
-    browser = {"JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}.get(format)
-    encode, decode = partial(_save, format, options), partial(_open, format)
-    version, missing = partial(_pillow_version, feature, described), partial(_needs_pillow, feature)
-    return Codec(name, title, *scale, settings, encode, decode, version, missing, browser)
+    browser: str | None = None,
+) -> Callable[..., Codec]:
+    """What codecs of a format of Pillow share; `described` are the options, for the version."""
+    return partial(
+        scale,
+        encode=partial(_save, format, options),
+        decode=partial(_open, format),
+        version=partial(_pillow_version, feature, described),
+        missing=partial(_needs_pillow, feature),
+        browser=browser,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ other wheels
@@ -320,35 +309,64 @@ def _needs_bpg() -> str | None:
 
 
 def _rivals() -> Iterator[Codec]:
-    quality = ("quality", 0, 100, 1)
-    from_1 = ("quality", 1, 100, 1)  # 0 asks libjpeg for its default
-    names = {"4:2:0": "420", "4:4:4": "444"}
-    jpeg = (3, 6, 10, 20, 35, 55, 75, 90)
-    for c, name in names.items():
-        options, tables = partial(_jpeg, c), "optimised Huffman tables"
-        yield _pillow(f"jpeg-{name}", f"JPEG {c}", "JPEG", "libjpeg_turbo", jpeg, options, tables, from_1)
-    mozjpeg = (4, 8, 14, 25, 40, 60, 78, 90)
-    for c, name in names.items():
-        head, encode, decode = f"mozjpeg-{name}", partial(_encode_mozjpeg, c), partial(_open, "JPEG")
-        version, missing, browser = _mozjpeg_version, _needs_mozjpeg, "image/jpeg"
-        yield Codec(head, f"mozjpeg {c}", *from_1, mozjpeg, encode, decode, version, missing, browser)
-    yield _pillow("webp", "WebP", "WEBP", "webp", (0, 5, 15, 35, 60, 80, 90, 95), _webp, "method 6", quality)
-    bpp, rates = ("bits per pixel", 0.02, 16, 0.01), (0.06, 0.12, 0.25, 0.4, 0.6, 0.9, 1.35, 2)
-    yield _pillow("jpeg2000", "JPEG 2000", "JPEG2000", "jpg_2000", rates, _jpeg2000, "9/7, one layer, .jp2", bpp)
-    distance, distances = ("distance", 25, 0.1, 0.05), (25, 13, 8, 5, 3, 1.8, 1.1, 0.7)
-    yield Codec("jxl", "JPEG XL", *distance, distances, _encode_jxl, _decode_jxl, _jxl_version, _needs_jxl)
-    heic = (4, 14, 24, 34, 44, 54, 64, 74)
-    for c, name in names.items():
-        encode = partial(_encode_heic, c)
-        yield Codec(f"heic-{name}", f"HEIC {c}", *quality, heic, encode, _decode_heic, _heic_version, _needs_heic)
-    avif = (3, 10, 22, 36, 52, 68, 82, 90)
-    for c, name in names.items():
-        options, tuned = partial(_avif, c), "speed 4, tune=psnr, 8 bits"
-        yield _pillow(f"avif-{name}", f"AVIF {c}", "AVIF", "avif", avif, options, tuned, quality)
-    quantiser, bpg = ("quantiser", 51, 0, 1), (50, 46, 42, 38, 34, 30, 26, 22)
-    for c, name in names.items():
-        encode = partial(_encode_bpg, c)
-        yield Codec(f"bpg-{name}", f"BPG {c}", *quantiser, bpg, encode, _decode_bpg, _bpg_version, _needs_bpg)
+    quality = partial(Codec, scale="quality", first=0, last=100, step=1)
+    from_1 = partial(quality, first=1)  # 0 asks libjpeg for its default
+    bpp = partial(Codec, scale="bits per pixel", first=0.02, last=16, step=0.01)
+    distance = partial(Codec, scale="distance", first=25, last=0.1, step=0.05)
+    quantiser = partial(Codec, scale="quantiser", first=51, last=0, step=1)
+    chromas = {"4:2:0": "420", "4:4:4": "444"}
+    for chroma, name in chromas.items():
+        jpeg = _pillow(
+            from_1, "JPEG", "libjpeg_turbo", partial(_jpeg, chroma), "optimised Huffman tables", "image/jpeg"
+        )
+        yield jpeg(name=f"jpeg-{name}", title=f"JPEG {chroma}", settings=(3, 6, 10, 20, 35, 55, 75, 90))
+    for chroma, name in chromas.items():
+        yield from_1(
+            name=f"mozjpeg-{name}",
+            title=f"mozjpeg {chroma}",
+            settings=(4, 8, 14, 25, 40, 60, 78, 90),
+            encode=partial(_encode_mozjpeg, chroma),
+            decode=partial(_open, "JPEG"),
+            version=_mozjpeg_version,
+            missing=_needs_mozjpeg,
+            browser="image/jpeg",
+        )
+    webp = _pillow(quality, "WEBP", "webp", _webp, "method 6", "image/webp")
+    yield webp(name="webp", title="WebP", settings=(0, 5, 15, 35, 60, 80, 90, 95))
+    jpeg2000 = _pillow(bpp, "JPEG2000", "jpg_2000", _jpeg2000, "9/7, one layer, .jp2")
+    yield jpeg2000(name="jpeg2000", title="JPEG 2000", settings=(0.06, 0.12, 0.25, 0.4, 0.6, 0.9, 1.35, 2))
+    yield distance(
+        name="jxl",
+        title="JPEG XL",
+        settings=(25, 13, 8, 5, 3, 1.8, 1.1, 0.7),
+        encode=_encode_jxl,
+        decode=_decode_jxl,
+        version=_jxl_version,
+        missing=_needs_jxl,
+    )
+    for chroma, name in chromas.items():
+        yield quality(
+            name=f"heic-{name}",
+            title=f"HEIC {chroma}",
+            settings=(4, 14, 24, 34, 44, 54, 64, 74),
+            encode=partial(_encode_heic, chroma),
+            decode=_decode_heic,
+            version=_heic_version,
+            missing=_needs_heic,
+        )
+    for chroma, name in chromas.items():
+        avif = _pillow(quality, "AVIF", "avif", partial(_avif, chroma), "speed 4, tune=psnr, 8 bits", "image/avif")
+        yield avif(name=f"avif-{name}", title=f"AVIF {chroma}", settings=(3, 10, 22, 36, 52, 68, 82, 90))
+    for chroma, name in chromas.items():
+        yield quantiser(
+            name=f"bpg-{name}",
+            title=f"BPG {chroma}",
+            settings=(50, 46, 42, 38, 34, 30, 26, 22),
+            encode=partial(_encode_bpg, chroma),
+            decode=_decode_bpg,
+            version=_bpg_version,
+            missing=_needs_bpg,
+        )
 
 
 #: All codecs but ours, by name.

@@ -7,33 +7,35 @@ setting; so a run that was interrupted goes on where it was, and a wider one com
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from lcodec.codec import MAX_PIXELS
 from lcodec.compare.codecs import Codec, open_codec
 from lcodec.compare.pictures import Photo
+from lcodec.defaults import MAX_PIXELS
 from lcodec.errors import LcodecError
 from lcodec.metrics import MEASURES
 from lcodec.picture import Picture, read_picture
+from lcodec.processes import as_finished
 
 __all__ = ["Result", "Store", "Task", "code_once", "evaluate", "run_tasks"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+#: The error of a task that killed the processes that worked on it.
+DIED = "the process died (out of memory?)"
+
 Tick = Callable[[int, int], None]  #: called with how many tasks are done, and how many there are
+Note = Callable[[str], None]  #: told what the user should know
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ class Store:
             for result in _read_results(path):
                 self.results[result.key] = result
             with path.open("rb+") as file:  # a line that an interruption cut short must not spoil the next
-                if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-                    file.write(b"\n")
+                if file.seek(0, os.SEEK_END):
+                    file.seek(-1, os.SEEK_END)
+                    if file.read() != b"\n":
+                        file.write(b"\n")
 
     def add(self, result: Result) -> None:
         """Keep a result, with the metrics that were measured before of the same file."""
@@ -109,12 +113,8 @@ def _read_results(path: Path) -> Iterator[Result]:
             yield Result(**record)
 
 
-def evaluate(tasks: Sequence[Task], store: Store, jobs: int, tick: Tick) -> list[Result]:
-    """Return the results of all tasks, in their order; those that the store has are not computed again.
-
-    Raises:
-        LcodecError: a process died; what was finished is in the store.
-    """
+def evaluate(tasks: Sequence[Task], store: Store, jobs: int, tick: Tick, note: Note) -> list[Result]:
+    """Return the results of all tasks, in their order; those that the store has are not computed again."""
     found: dict[tuple[str, str, float], Result] = {}
     missing = []
     for task in tasks:
@@ -124,46 +124,45 @@ def evaluate(tasks: Sequence[Task], store: Store, jobs: int, tick: Tick) -> list
         else:
             found[result.digest, result.codec, result.setting] = result
     tick(len(found), len(tasks))
-    for result in run_tasks(_measure, missing, jobs):
-        store.add(result)
-        found[result.digest, result.codec, result.setting] = result
-        tick(len(found), len(tasks))
+    with closing(run_tasks(_measure, missing, jobs, _lost, note)) as results:
+        for result in results:
+            store.add(result)
+            found[result.digest, result.codec, result.setting] = result
+            tick(len(found), len(tasks))
     return [found[task.photo.digest, task.codec, task.setting] for task in tasks]
 
 
-def run_tasks(work: Callable[[T], R], tasks: Iterable[T], jobs: int) -> Iterator[R]:
-    """Yield `work` of each task as it is finished, in this process or in `jobs` others.
-
-    Raises:
-        LcodecError: a process died.
-    """
+def run_tasks(
+    work: Callable[[T], R], tasks: Iterable[T], jobs: int, lost: Callable[[T], R], note: Note
+) -> Generator[R, None, None]:
+    """Yield `work` of each task as it is finished, here or in `jobs` other processes; `lost` of one that kills them."""
     if jobs == 1:
         yield from map(work, tasks)
         return
-    # The children share the cores: a BLAS thread for each core in each of them would be slower, not faster.
-    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
-    waiting: set[Future[R]] = set()
-    try:
-        for task in tasks:
-            waiting.add(pool.submit(work, task))
-            if len(waiting) >= 2 * jobs:  # few, so that an interruption is soon over
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    except BrokenProcessPool as error:
-        raise LcodecError("a process died (out of memory?); the same command goes on from here") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with tempfile.TemporaryDirectory() as folder:
+        yield from as_finished(_Inside(folder, work), tasks, jobs, lost=lost, note=note)
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C, and lets the children finish their task
+@dataclass(frozen=True)
+class _Inside(Generic[T, R]):
+    """Work with temporary files in a folder, so that they are removed even where the process is killed."""
+
+    folder: str
+    work: Callable[[T], R]
+
+    def __call__(self, task: T) -> R:
+        before, tempfile.tempdir = tempfile.tempdir, self.folder
+        try:
+            return self.work(task)
+        finally:
+            tempfile.tempdir = before
 
 
 # ------------------------------------------------------------------------------------------------------ one result
+
+
+def _lost(task: Task) -> Result:
+    return Result(task.photo.digest, task.codec, open_codec(task.codec).version(), task.setting, error=DIED)
 
 
 def _measure(task: Task) -> Result:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.compare.codecs import Codec, open_codec
-from lcodec.compare.evaluate import code_once, read
+from lcodec.compare.evaluate import DIED, Note, Tick, code_once, read, run_tasks
 from lcodec.compare.pictures import Photo
 from lcodec.picture import Picture, to_image
 
-__all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "match", "view_of"]
+__all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "find_matches", "match", "view_of"]
 
 #: Bits per pixel at which pictures are shown side by side: where codecs differ for the eye.
 MATCH_BPP = 0.25
@@ -55,6 +56,21 @@ class Match:
     type: str = ""  #: of `file`, for a browser
     file: str = ""  #: the coded file where browsers show that, else the decoded picture as lossless WebP
     error: str | None = None
+
+
+def find_matches(tasks: Sequence[MatchTask], jobs: int, tick: Tick, note: Note) -> list[Match]:
+    """Return the matches of all tasks, as they were finished."""
+    found: list[Match] = []
+    tick(0, len(tasks))
+    with closing(run_tasks(match, tasks, jobs, _lost, note)) as matches:
+        for item in matches:
+            found.append(item)
+            tick(len(found), len(tasks))
+    return found
+
+
+def _lost(task: MatchTask) -> Match:
+    return Match(task.photo.digest, task.codec, open_codec(task.codec).version(), error=DIED)
 
 
 def match(task: MatchTask) -> Match:

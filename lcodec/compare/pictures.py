@@ -32,7 +32,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that is no picture, or none that lcodec keeps."""
+    """A file that is not a picture, or not one that lcodec reads."""
 
     name: str
     reason: str

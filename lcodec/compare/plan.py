@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.evaluate import Task
 from lcodec.compare.pictures import Photo
+from lcodec.defaults import MODEL
 from lcodec.errors import UsageError
 from lcodec.metrics import MEASURES
-from lcodec.zoo import DEFAULT
 
 __all__ = ["Plan", "choose", "make_plan"]
 
@@ -33,12 +33,12 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
     """Open what is named; all codecs and all metrics where none is.
 
     Raises:
-        UsageError: a name or a setting makes no sense, or nothing of what is named is at hand.
+        UsageError: a name or a setting makes no sense, or no codec or no metric of those named is installed.
         ModelError: a model file is damaged.
     """
     settings: dict[str, tuple[float, ...]] = {}
     missing: dict[str, str] = {}
-    for wanted in codecs or (DEFAULT, *RIVALS):
+    for wanted in codecs or (MODEL, *RIVALS):
         for name, chosen in choose(wanted):
             codec = open_codec(name)
             for setting in chosen or ():
@@ -57,7 +57,7 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
             missing[name] = how
     if not settings or not measures:
         what = "; ".join(f"{name}: {how}" for name, how in missing.items())
-        raise UsageError(f"nothing of what was asked for is at hand ({what})")
+        raise UsageError(f"none of the codecs or none of the metrics asked for is installed ({what})")
     return Plan(settings, tuple(measures), missing)
 
 
@@ -67,7 +67,7 @@ def choose(wanted: str) -> list[tuple[str, tuple[float, ...] | None]]:
     `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file.
 
     Raises:
-        UsageError: the settings are no numbers.
+        UsageError: the settings are not numbers.
     """
     name, at, tail = wanted.rpartition("@")
     if not at:

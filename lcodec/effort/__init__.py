@@ -5,6 +5,6 @@
 The objective is that of training: bits + lambda x distortion, of the kind that the model was trained for.
 """
 
-from lcodec.effort.levels import DEFAULT_EFFORT, EFFORT_MAX, Effort
+from lcodec.effort.levels import EFFORT_MAX, Effort
 
-__all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Effort"]
+__all__ = ["EFFORT_MAX", "Effort"]

@@ -29,7 +29,7 @@ from lcodec.zoo import Model
 if TYPE_CHECKING:
     from lcodec.effort.refine import Refiner
 
-__all__ = ["DEFAULT_EFFORT", "EFFORT_MAX", "Effort"]
+__all__ = ["EFFORT_MAX", "Effort"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -62,7 +62,6 @@ LEVELS = {
     8: _Level((0.15, 0.07), iterations=200),
     9: _Level((0.15, 0.07), iterations=400),
 }
-DEFAULT_EFFORT = 2
 EFFORT_MAX = max(LEVELS)
 #: How many times heavier than alone an error counts in the choice of symbols; chosen on validation photos, by BD-rate.
 #: A part of it is due to lambda: the slopes of four photos' own rate-distortion curves were 1.05 to 1.5 times as steep.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.cores import cores
 from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
 from lcodec.errors import UsageError
@@ -57,10 +57,7 @@ class Engine:
     @property
     def cores(self) -> int:
         """Most regions that are worked on at a time: torch shares out each operation by itself."""
-        if self.xp is not np:
-            return 1
-        # The cores that this process may use, where the system tells.
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cores() if self.xp is np else 1
 
     @contextmanager
     def spread(self, workers: int) -> Iterator[Spread]:

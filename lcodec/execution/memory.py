@@ -15,11 +15,9 @@ from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import TILE
 from lcodec.networks.architecture import Architecture
 
-__all__ = ["MEMORY", "workers_to_decode", "workers_to_encode", "workspace"]
+__all__ = ["workers_to_decode", "workers_to_encode", "workspace"]
 
-#: Bytes that the process may hold besides the picture and its file, unless the caller says otherwise.
-MEMORY = 1 << 30
-#: Bytes that it holds anyway: Python, NumPy and the coder's tables.
+#: Bytes that the process holds anyway: Python, NumPy and the coder's tables.
 _BASE = 88 << 20
 #: Bytes that a worker takes in any case.
 _WORKER = 16 << 20

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lcodec import defaults
 from lcodec.errors import PictureError, UsageError
 
 __all__ = ["METADATA", "METADATA_MAX", "WHITE", "Picture", "parse_colour"]
 
 #: Fields of a Picture that describe it and are kept as they are.
-METADATA = ("icc", "exif", "xmp")
+METADATA = defaults.METADATA
 #: Bytes of one of them, at most (a chunk of the format holds no more).
-METADATA_MAX = 1 << 24
+METADATA_MAX = defaults.CHUNK_MAX
 
 WHITE = (255, 255, 255)
 

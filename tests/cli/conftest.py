@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,3 +83,25 @@ def coded(coded_bytes: bytes, tmp_path: Path) -> Path:
     path = tmp_path / "coded.lcdc"
     path.write_bytes(coded_bytes)
     return path
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A folder of 24 small pictures in two folders, no two alike."""
+    with Image.open(PHOTO) as image:
+        for index in range(24):
+            path = tmp_path / "in" / str(index % 2) / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.crop((index, 0, index + 128, 96)).save(path)
+    return tmp_path / "in"
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if ".lcodec/" not in name}
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)

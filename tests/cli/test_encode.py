@@ -20,7 +20,7 @@ def test_default_output_lies_beside_the_input(run: Run, photo: Path) -> None:
     result = run("encode", photo)
     assert (result.code, result.out) == (0, b"")
     header = read_header((photo.parent / "photo.lcdc").read_bytes())
-    assert (header.width, header.height, header.grey, header.quality) == (96, 64, False, 5000)
+    assert (header.width, header.height, header.grey, header.quality_step) == (96, 64, False, 5000)
     assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.lcdc", "photo.png"]
 
 

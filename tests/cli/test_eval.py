@@ -194,10 +194,3 @@ def test_a_missing_codec_is_named_and_the_rest_goes_on(run: Run, photo: Path, mo
 def test_nonsense_is_refused(run: Run, photo: Path, wanted: str) -> None:
     result = run("eval", photo, "--codec", wanted)
     assert (result.code, result.out) == (2, b"")
-
-
-def test_the_metrics_of_the_help_are_those_there_are() -> None:
-    from lcodec.cli.eval import _METRICS
-    from lcodec.metrics import MEASURES
-
-    assert tuple(MEASURES) == _METRICS

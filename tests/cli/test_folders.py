@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lcodec.cli.batch import folders
-from lcodec.cli.batch.files import PICTURES, coded_name
+from lcodec.cli.batch.files import coded_name
 from lcodec.cli.options import FolderOptions
+from lcodec.defaults import PICTURE_SUFFIXES
 from lcodec.errors import UsageError
 
 from .conftest import Run
@@ -33,7 +34,7 @@ def targets(
     inputs: list[Path], folder: Path | None = None, options: FolderOptions | None = None, base: Path | None = None
 ) -> list[str]:
     options = options or FolderOptions(recursive=True)
-    jobs = folders.plan([str(path) for path in inputs], None, folder, options, coded_name, PICTURES)
+    jobs = folders.plan([str(path) for path in inputs], None, folder, options, coded_name, PICTURE_SUFFIXES)
     return [str(job.target.relative_to(base or folder or inputs[0])) for job in jobs if job.target is not None]
 
 
@@ -164,7 +165,7 @@ def test_empty_folder_is_no_error(run: Run, tmp_path: Path) -> None:
 def test_shards_are_a_partition_and_stable(names: set[str], count: int, random: object) -> None:
     def shares(inputs: list[str]) -> list[set[str]]:
         options = [FolderOptions(shard=(index + 1, count)) for index in range(count)]
-        plans = [folders.plan(inputs, None, Path("out"), option, coded_name, PICTURES) for option in options]
+        plans = [folders.plan(inputs, None, Path("out"), option, coded_name, PICTURE_SUFFIXES) for option in options]
         return [{str(job.source) for job in jobs} for jobs in plans]
 
     inputs = [name.lower() + f"{index}.png" for index, name in enumerate(sorted(names))]

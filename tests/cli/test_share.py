@@ -13,8 +13,6 @@ import click
 import pytest
 
 from lcodec.cli import COMMANDS, completion, manual
-from lcodec.cli.eval import _CODECS
-from lcodec.compare.codecs import RIVALS
 from lcodec.container import MAGIC
 
 from .conftest import Run
@@ -123,10 +121,6 @@ def test_broken_index_does_not_disturb_the_line(tmp_path: Path, monkeypatch: pyt
     context = click.Context(click.Command("encode"))
     offered = completion.models_and("webp")(context, click.Argument(["x"]), "w")
     assert [item.value for item in offered] == ["webp"]
-
-
-def test_codecs_offered_are_those_there_are() -> None:
-    assert tuple(RIVALS) == _CODECS
 
 
 @pytest.mark.parametrize("name", completion.SCRIPTS)

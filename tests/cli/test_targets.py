@@ -101,10 +101,10 @@ def test_the_command_line_overrides_the_environment(run: Run, photo: Path, monke
 
 
 def test_effort(run: Run, photo: Path) -> None:
-    from lcodec.effort import DEFAULT_EFFORT
+    from lcodec.defaults import EFFORT
 
     default = run("encode", photo, "-o", "-").out
-    assert run("encode", photo, "-o", "-", "-e", str(DEFAULT_EFFORT)).out == default
+    assert run("encode", photo, "-o", "-", "-e", str(EFFORT)).out == default
     assert run("encode", photo, "-o", "-", "-e", "0").out != default
     assert run("encode", photo, "-e", "10").code == 2
     assert run("encode", photo, "-e", "0", "--max-size", "1.2k").code == 0

@@ -17,6 +17,6 @@ def symbols(container: Container, entropy: EntropyModel) -> str:
     layout = Layout.of(header.height, header.width, header.region)
     values = np.empty((*layout.size, entropy.channels), "<i4")
     for region, part in zip(layout.regions, container.parts, strict=True):
-        decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality)
+        decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Pieces
 from lcodec.errors import ModelError
-from lcodec.zoo import ANALYSIS, Zoo, identify
+from lcodec.zoo import Zoo
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -88,7 +88,7 @@ class Encoding:
         """
         if Path(model).is_file():
             model = str(Path(model).absolute())  # a worker may stand in another folder
-        return cls(model, _load(model)[2], *args, **kwargs)
+        return cls(model, _load(model)[1].identity, *args, **kwargs)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -107,8 +107,8 @@ class Encoding:
         from lcodec.container import read_header
         from lcodec.picture import read_picture
 
-        zoo, model, identity = _load(self.model)
-        if identity != self.identity:
+        zoo, model = _load(self.model)
+        if model.identity != self.identity:
             raise ModelError(f"the model {self.model} here is not the one that the run began with")
         notes: list[str] = []
         picture = read_picture(
@@ -131,12 +131,10 @@ class Encoding:
 
 
 @lru_cache(maxsize=2)
-def _load(name: str) -> tuple[Zoo, Model, str]:
-    """A model, its identity, and a zoo that finds it for decoding, also when it is but a file."""
+def _load(name: str) -> tuple[Zoo, Model]:
+    """A model, and a zoo that finds it for decoding, even a file that no index lists."""
     zoo = Zoo()
-    model = zoo.load(name)
-    parts = model.entropy_id, model.synthesis_id, identify(model.arrays, ANALYSIS, 4)
-    return zoo, model, "-".join(part.hex() for part in parts)
+    return zoo, zoo.load(name)
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,6 @@ class Decoding:
     def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
         """Decode a coded file to a picture file."""
         from lcodec import codec
-        from lcodec.cli.console import model_name
         from lcodec.container import read_header
         from lcodec.picture import write_picture
 
@@ -171,7 +168,7 @@ class Decoding:
         written, notes = Pieces(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)
         header = read_header(data)
-        name = model_name(zoo, header) or header.entropy_id.hex()
+        name = zoo.name_of(header.entropy_id, header.synthesis_id) or header.entropy_id.hex()
         return Coded(written, header, name, tuple(notes))
 
 

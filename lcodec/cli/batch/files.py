@@ -18,12 +18,11 @@ from typing import BinaryIO
 
 from lcodec.atomic import whole_file
 from lcodec.container import read_header
+from lcodec.defaults import HEADER_MAX, PICTURE_SUFFIXES, SUFFIX, WRITABLE_SUFFIXES
 from lcodec.errors import LcodecError, UsageError
 
 __all__ = [
-    "PICTURES",
     "STREAM",
-    "SUFFIX",
     "Job",
     "Pieces",
     "coded_name",
@@ -38,36 +37,11 @@ __all__ = [
     "write",
 ]
 
-#: Suffix of coded files.
-SUFFIX = ".lcdc"
-
 #: Standard input or output.
 STREAM = "-"
 
-#: Bytes; an lcodec header is never longer.
-_HEADER_SIZE = 1024
-
 #: Bytes read at a time.
 _READ_SIZE = 1 << 20
-
-#: Suffixes of the formats written.
-_FORMATS = {
-    ".png": "png",
-    ".jpg": "jpg",
-    ".jpeg": "jpg",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".ppm": "ppm",
-    ".pgm": "ppm",
-    ".pnm": "ppm",
-    ".bmp": "bmp",
-    ".npy": "npy",
-}
-
-#: Suffixes that make a file in a folder a picture, and that an output name loses. Any other may be part of the name
-#: ("holiday 2026.08").
-PICTURES = {*_FORMATS, ".gif", ".avif", ".jpe", ".jfif", ".dib", ".pbm"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +76,7 @@ class Job:
 
 def coded_name(source: Path) -> str:
     """Name of the coded file: photo.png -> photo.lcdc."""
-    return (source.stem if source.suffix.lower() in PICTURES else source.name) + SUFFIX
+    return (source.stem if source.suffix.lower() in PICTURE_SUFFIXES else source.name) + SUFFIX
 
 
 def picture_name(source: Path, format: str) -> str:  # noqa: A002
@@ -118,9 +92,9 @@ def picture_format(output: str | None) -> str:
     suffix = Path(output or "").suffix
     if not suffix:
         return "png"
-    if suffix.lower() not in _FORMATS:
-        raise UsageError(f"{output}: no format is called {suffix!r}; choose one with --format")
-    return _FORMATS[suffix.lower()]
+    if suffix.lower() not in WRITABLE_SUFFIXES:
+        raise UsageError(f"{output}: {suffix!r} is not the suffix of a format; choose one with --format")
+    return WRITABLE_SUFFIXES[suffix.lower()]
 
 
 # ------------------------------------------------------------------------------------------------------ what to do
@@ -136,7 +110,7 @@ def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: C
     if output is not None and folder is not None:
         raise UsageError("-o and -O exclude each other")
     if output is not None and len(inputs) > 1:
-        raise UsageError(f"-o names the output of one input, and here are {len(inputs)}; -O names a folder")
+        raise UsageError(f"-o names the output of a single input, but there are {len(inputs)} (-O names a folder)")
     if STREAM in inputs and len(inputs) > 1:
         raise UsageError("standard input (-) must be the only input")
     if inputs[0] == STREAM and folder is not None:
@@ -196,7 +170,7 @@ def open_input(job: Job, drain: Callable[[BinaryIO], bytes]) -> Iterator[BinaryI
 
 def read_coded(file: BinaryIO) -> bytes:
     """Read a coded file, and no more than its header says (and a byte, so that `unpack` sees that more follow)."""
-    data = bytearray(file.read(_HEADER_SIZE))
+    data = bytearray(file.read(HEADER_MAX))
     total = read_header(bytes(data)).total
     while len(data) <= total and (part := file.read(min(total + 1 - len(data), _READ_SIZE))):
         data += part  # piece by piece: the header may promise gigabytes that are not there

@@ -2,7 +2,7 @@
 
 Found are files with a fitting suffix, in sorted order, hidden ones left out; a file that the user names is always
 tried. Symbolic links to folders are not followed, which is also why loops of them end; links to files are, where the
-file lies in the same folder. What an earlier run wrote into the output folder is no input.
+file lies in the same folder. What an earlier run wrote into the output folder is not taken as an input.
 """
 
 from __future__ import annotations

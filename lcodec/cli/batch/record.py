@@ -14,6 +14,7 @@ it needs -f, unless what would be written is the same.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -54,7 +55,7 @@ def line(job: Job, source: str, settings: dict[str, Any], made: str | None) -> s
 
 
 def read(root: Path) -> dict[str, frozenset[str]]:
-    """Return the lines of a root, by the name of their output; what is no line is passed over.
+    """Return the lines of a root, by the name of their output; damaged lines are skipped.
 
     Raises:
         LcodecError: a file of the record cannot be read.
@@ -85,6 +86,6 @@ def add(root: Path, item: str) -> None:
     file = os.open(folder / f"{host}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         if os.write(file, data) != len(data):
-            raise OSError(28, os.strerror(28))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(file)

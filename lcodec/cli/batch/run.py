@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -28,8 +28,6 @@ _SAID = {
     "planned": "would be written",
 }
 
-Tick = Callable[[Outcome], None]
-
 
 def run(
     jobs: list[Job],
@@ -45,7 +43,7 @@ def run(
     if force and many.skip_existing:
         raise UsageError("-f and --skip-existing exclude each other")
     if many.scheduler is not None and many.jobs is not None:
-        raise UsageError("-j and --scheduler exclude each other: the cluster has the processes that it has")
+        raise UsageError("-j and --scheduler exclude each other: the cluster has its own processes")
     if not many.dry_run:
         files.make_folder(folder)
     json_err = bool(jobs) and jobs[0].target is None
@@ -53,10 +51,11 @@ def run(
     # On a terminal a bar takes the place of the lines; JSON on the same terminal would write over it.
     bar = over_folders and not quiet and sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
     failures = console.Failures(as_json=as_json, json_err=json_err)
+    note = _ignore if quiet else console.say
     total = _Total()
     with (
-        closing(_outcomes(jobs, coding, many, force=force, quiet=quiet or as_json or bar)) as outcomes,
-        _progress(len(jobs), show=bar) as tick,
+        closing(_outcomes(jobs, coding, many, force=force, bar=not (quiet or as_json or bar), note=note)) as outcomes,
+        _progress(len(jobs), total, show=bar) as tick,
     ):
         for outcome in outcomes:
             total.add(outcome)
@@ -65,17 +64,17 @@ def run(
             elif as_json:
                 console.print_json(_record(outcome), err=json_err)
             elif not quiet and not bar and (outcome.what != "current" or not over_folders):
-                for note in outcome.report.notes if outcome.report else ():
-                    click.echo(f"lcodec: {outcome.task.job.source_name}: note: {note}", err=True)
+                for said in outcome.report.notes if outcome.report else ():
+                    console.say(f"{outcome.task.job.source_name}: note: {said}")
                 click.echo(_line(outcome), err=True)
-            tick(outcome)
+            tick()
     if over_folders and not quiet and not as_json:
-        click.echo(f"lcodec: {total.line('encoded' if isinstance(coding, Encoding) else 'decoded')}", err=True)
+        console.say(total.line("encoded" if isinstance(coding, Encoding) else "decoded"))
     return failures.close(len(jobs))
 
 
 def _outcomes(
-    jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bool, quiet: bool
+    jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bool, bar: bool, note: Callable[[str], None]
 ) -> Generator[Outcome, None, None]:
     if many.scheduler is not None:
         if any(job.source is None or job.target is None for job in jobs):
@@ -87,20 +86,24 @@ def _outcomes(
         for job in jobs
     )
     if many.scheduler is not None:
-        from lcodec.processes import on_cluster
+        from lcodec.cli.batch.cluster import on_cluster
 
         yield from on_cluster(work, tasks, many.scheduler, lost)
         return
     count = many.worker_count(len(jobs), coding.device)
     if count == 1:
         for task in tasks:
-            with console.progress(task.job, quiet=quiet) as progress:
+            with console.progress(task.job, show=bar) as progress:
                 outcome = work(task, progress)
             yield outcome
         return
-    from lcodec.processes import in_processes
+    from lcodec.processes import as_finished
 
-    yield from in_processes(work, tasks, count, lost)
+    yield from as_finished(work, tasks, count, lost=lost, note=note)
+
+
+def _ignore(_: str) -> None:
+    pass
 
 
 def _line(outcome: Outcome) -> str:
@@ -131,6 +134,11 @@ class _Total:
             self.source_bytes += outcome.source_bytes
             self.output_bytes += outcome.report.output_bytes
 
+    @property
+    def sizes(self) -> str:
+        """Bytes that went in and came out."""
+        return f"{console.human_size(self.source_bytes)} -> {console.human_size(self.output_bytes)}"
+
     def line(self, verb: str) -> str:
         """The last line of a run over folders."""
         words = {
@@ -144,32 +152,23 @@ class _Total:
         parts = [f"{done} {verb}"]
         if done:
             ratio = self.output_bytes / max(self.source_bytes, 1)
-            sizes = f"{console.human_size(self.source_bytes)} -> {console.human_size(self.output_bytes)}"
-            parts[0] += f", {sizes} ({100 * ratio:.1f} %), {seconds:.1f} s, {done / seconds:.1f} a second"
+            parts[0] += f", {self.sizes} ({100 * ratio:.1f} %), {seconds:.1f} s, {done / seconds:.1f} a second"
         parts += [f"{self.counts[what]} {word}" for what, word in words.items() if what in self.counts]
         return "; ".join(parts)
 
 
-def _progress(total: int, *, show: bool) -> AbstractContextManager[Tick]:
-    return _bar(total) if show else nullcontext(lambda _: None)
-
-
 @contextmanager
-def _bar(total: int) -> Iterator[Tick]:
-    """Show how far the run is, how fast, how many bytes went in and came out, and the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _progress(inputs: int, total: _Total, *, show: bool) -> Iterator[Callable[[], None]]:
+    """Show how far the run is, how fast, how many bytes went in and came out; what this yields brings it up to date."""
+    if not show:
+        yield lambda: None
+        return
+    with console.counter() as tick:
+        tick(0, inputs, "")
 
-    text = TextColumn("{task.fields[rate]}  {task.fields[sizes]}")
-    screen = Console(stderr=True)
-    sums = _Total()
-    with Progress(BarColumn(), MofNCompleteColumn(), text, TimeRemainingColumn(), console=screen) as bar:
-        item = bar.add_task("", total=total, rate="", sizes="")
+        def update() -> None:
+            done = sum(total.counts.values())
+            rate = done / (time.perf_counter() - total.start)
+            tick(done, inputs, f"{rate:.1f}/s  {total.sizes}")
 
-        def tick(outcome: Outcome) -> None:
-            sums.add(outcome)
-            rate = sum(sums.counts.values()) / (time.perf_counter() - sums.start)
-            sizes = f"{console.human_size(sums.source_bytes)} -> {console.human_size(sums.output_bytes)}"
-            bar.update(item, advance=1, rate=f"{rate:.1f}/s", sizes=sizes)
-
-        yield tick
+        yield update

@@ -11,7 +11,8 @@ from lcodec.atomic import copy_status
 from lcodec.cli.batch import files, record
 from lcodec.cli.batch.coding import Coding, Progress
 from lcodec.cli.batch.files import Job
-from lcodec.cli.console import Report, as_lcodec_error
+from lcodec.cli.batch.report import Report
+from lcodec.cli.console import as_lcodec_error
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, LimitError, UsageError
 

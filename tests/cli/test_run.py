@@ -1,27 +1,27 @@
-"""Many processes, and a cluster: the same outputs, and what is left when one of them, or the run, is killed."""
+"""Runs in many processes: the same outputs as in one, and what is left when one of them, or the run, is killed."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from lcodec import processes
+from lcodec.cli import options
 from lcodec.cli.batch.coding import Encoding
 from lcodec.cli.batch.work import Failure, Task, lost, work
 from lcodec.cli.options import FolderOptions
 from lcodec.container import unpack
 
-from .conftest import PHOTO, Run
+from .conftest import PHOTO, Run, outputs, wait_for
 from .test_errors import COMMAND, ENVIRONMENT
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")
@@ -37,28 +37,6 @@ SETTINGS: dict[str, Any] = {
     "device": "auto",
     "memory": 1 << 30,
 }
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Path:
-    """A folder of 24 small pictures in two folders, no two alike."""
-    with Image.open(PHOTO) as image:
-        for index in range(24):
-            path = tmp_path / "in" / str(index % 2) / f"{index}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            image.crop((index, 0, index + 128, 96)).save(path)
-    return tmp_path / "in"
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if ".lcodec/" not in name}
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def children(pid: int) -> list[int]:
@@ -100,6 +78,20 @@ def test_processes_write_what_one_writes(run: Run, many: Path, tmp_path: Path) -
     assert result.err.splitlines()[-1] == f"lcodec: 1 of 25 inputs failed: {many / '1' / 'bad.png'}"
     assert "24 encoded" in result.err
     assert outputs(one) == outputs(two)
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_without_semaphores_one_process_does_it(
+    run: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
+    result = run("encode", "-r", many, "-O", tmp_path / "out", "-j", "2", *["--quiet"] * quiet)
+    assert result.code == 0
+    assert ("lcodec: no other processes can be started here (Function not implemented)" in result.err) is not quiet
+    assert len(outputs(tmp_path / "out")) == 24
 
 
 @LINUX
@@ -154,17 +146,6 @@ def test_killed_worker_costs_nothing(tmp_path: Path, started: subprocess.Popen[b
         unpack(data)
 
 
-def deadly(number: int) -> int:
-    if number == 5:
-        os._exit(1)
-    return number
-
-
-def test_deadly_task_is_given_up_and_the_others_are_done() -> None:
-    results = list(processes.in_processes(deadly, iter(range(12)), 2, lambda number: -number))
-    assert sorted(results) == [-5, *(number for number in range(12) if number != 5)]
-
-
 def test_what_is_said_of_a_deadly_input(run: Run, tmp_path: Path) -> None:
     task = Task(None, None, FolderOptions(), force=False)  # type: ignore[arg-type]
     failure = lost(task).failure
@@ -173,29 +154,8 @@ def test_what_is_said_of_a_deadly_input(run: Run, tmp_path: Path) -> None:
     assert "out of memory?" in failure.message
 
 
-def surroundings(_: int) -> tuple[str | None, bool]:
-    Encoding.of("mse", **SETTINGS, max_pixels=1)
-    return os.environ.get("OPENBLAS_NUM_THREADS"), "torch" in sys.modules
-
-
-def test_processes_have_one_thread_and_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
-    assert list(processes.in_processes(surroundings, iter([0]), 1, surroundings)) == [("1", False)]
-    assert "OPENBLAS_NUM_THREADS" not in os.environ
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")  # the user's word
-    assert list(processes.in_processes(surroundings, iter([0]), 1, surroundings)) == [("3", False)]
-
-
-def test_leaving_early_ends_the_processes() -> None:
-    results = processes.in_processes(time.sleep, iter([0, 0, 60, 60, 60]), 2, time.sleep)
-    start = time.monotonic()
-    assert next(results) is None
-    results.close()
-    assert time.monotonic() - start < 50
-
-
 def test_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(options, "cores", lambda: 8)
     counts = [FolderOptions().worker_count(inputs, "auto") for inputs in (0, 1, 7, 8, 16, 1000)]
     assert counts == [1, 1, 1, 2, 4, 8]
     assert FolderOptions().worker_count(1000, "cuda") == 1
@@ -217,47 +177,3 @@ def test_broken_pipe_is_not_an_input_that_failed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     missing = Task(files.Job(tmp_path / "none", tmp_path / "x.lcdc"), encoding, FolderOptions(), force=False)
     assert work(missing).failure == Failure("No such file or directory", 1)
-
-
-# ------------------------------------------------------------------------------------------------------ a Dask cluster
-
-
-@pytest.mark.filterwarnings("default")  # Dask's own
-def test_cluster_that_loses_a_worker(run: Run, many: Path, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
-    one, cluster_out = tmp_path / "one", tmp_path / "cluster"
-    assert run("encode", "-r", many, "-O", one, "-j", "1").code == 0
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
-        first = next(iter(cluster.workers.values()))
-        process = subprocess.Popen(
-            [*COMMAND, "encode", "-r", str(many), "-O", str(cluster_out), "--scheduler", cluster.scheduler_address],
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-        )
-        wait_for(lambda: len(list(cluster_out.rglob("*.lcdc"))) > 2, process)
-        os.kill(first.pid, signal.SIGKILL)
-        assert len(outputs(cluster_out)) < 24
-        _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
-    assert b"Traceback" not in stderr
-    found = {name: data for name, data in outputs(cluster_out).items() if name.endswith(".lcdc")}
-    assert found == outputs(one)
-    assert run("encode", "-r", many, "-O", cluster_out).err == "lcodec: 0 encoded; 24 current\n"
-
-
-@pytest.mark.filterwarnings("default")
-def test_no_scheduler_there(run: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
-    monkeypatch.setattr(processes, "_PATIENCE", 1)
-    for address in ("tcp://127.0.0.1:9", "nonsense"):
-        result = run("encode", "-r", many, "-O", tmp_path / "out", "--scheduler", address)
-        assert result.code == 1
-        assert result.err.splitlines() == [f"lcodec: cannot reach a Dask scheduler at {address}"]
-
-
-def test_no_dask_here(run: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    result = run("encode", "-r", many, "-O", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
-    assert (result.code, "lcodec[dask]" in result.err) == (2, True)
