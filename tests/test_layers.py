@@ -27,7 +27,7 @@ ALLOWED = {
     "face": {"atomic", "codec", "container", "effort", "picture", "targets", "zoo"},
     "pillow_plugin": {"face", "picture", "container"},
     "compare": {"atomic", "codec", "effort", "metrics", "picture", "zoo"},
-    "training": {"atomic", "networks", "entropy", "goal", "zoo", "metrics"},
+    "training": {"atomic", "picture", "networks", "entropy", "goal", "zoo", "metrics"},
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"zoo", "networks", "entropy"},
