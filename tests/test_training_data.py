@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import tarfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lcodec.errors import PictureError
-from lcodec.training.data import Photos, load_photos
+from lcodec.training.data import Photos, load_pairs, load_photos
 from tests.support.pictures import picture
 from tests.support.training import crops, folder, photos
 
@@ -67,3 +69,95 @@ def test_photos_beyond_memory_are_decoded_when_drawn(photos: Photos, folder: Pat
     (tmp_path / "good.png").write_bytes(content[:2000])
     with pytest.raises(OSError, match="no photo of this step"):
         load_photos([tmp_path], few).crops(torn.draw(8, 64, np.random.default_rng(0)))
+
+
+def test_photos_are_read_as_encode_reads_them(tmp_path: Path) -> None:
+    """16 bits are rounded, grey is three equal channels, photos are upright, whether they stay in memory or not."""
+    colour = picture(96, 160, seed=1)
+    grey = colour[..., 1]
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "0-deep.png")
+    Image.fromarray(grey).save(tmp_path / "1-grey.png")
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(colour).save(tmp_path / "2-turned.png", exif=exif)
+    Image.fromarray(colour).save(tmp_path / "3-turned.tif", exif=exif)
+    Image.fromarray(np.dstack((colour, grey))).save(tmp_path / "4-clear.png")
+    three = grey[..., None].repeat(3, axis=2)
+    upright = np.rot90(colour, -1)
+    for read in (load_photos([tmp_path]), load_photos([tmp_path], 1)):
+        for index, expected in enumerate((three, three, upright, upright, colour)):
+            np.testing.assert_array_equal(read.photo(index), expected)
+        np.testing.assert_array_equal(read.sizes, [[96, 160], [96, 160], [160, 96], [160, 96], [96, 160]])
+
+
+def test_damage_of_any_kind_is_passed_over(tmp_path: Path) -> None:
+    Image.fromarray(picture(96, 96, seed=1)).save(tmp_path / "good.png")
+    offsets = struct.pack("<HHHLL", 1, 273, 12, 1, 8) + bytes(4)  # StripOffsets as a float: a TypeError in Pillow
+    (tmp_path / "float.tif").write_bytes(b"II*\0" + struct.pack("<L", 8) + offsets)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "nothing.jpg").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "dangling.png").symlink_to("nowhere")
+    read = load_photos([tmp_path])
+    assert len(read) == 1
+    assert {Path(name).name for name in read.skipped} == {"float.tif", "nothing.jpg", "dangling.png"}
+    (tmp_path / "torn.tar").write_bytes(b"no archive" * 100)
+    with pytest.raises(PictureError, match=r"torn\.tar cannot be read"):
+        load_photos([tmp_path / "torn.tar"])
+    with pytest.raises(PictureError, match=r"no photo found; unreadable: .*nothing\.jpg"):
+        load_photos([tmp_path / "nothing.jpg"])
+
+
+def test_kinds_have_their_shares_of_the_crops(folder: Path, tmp_path: Path) -> None:
+    for name in ("screens", "lines"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture(128, 128, seed=5)).save(tmp_path / name / "0.png")
+    also = [(tmp_path / "screens", 0.1), (tmp_path / "lines", 0.3)]
+    mixed, alone = load_photos([folder], also=also), load_photos([folder])
+    cuts = mixed.draw(20_000, 64, np.random.default_rng(0))
+    drawn = np.bincount(mixed.kinds[[cut.photo for cut in cuts]]) / len(cuts)
+    np.testing.assert_allclose(drawn, [0.6, 0.1, 0.3], atol=0.01)
+    weighted = np.bincount(mixed.kinds[[cut.photo for cut in cuts]], [cut.weight for cut in cuts]) / len(cuts)
+    np.testing.assert_allclose(weighted, [0.6, 0.1, 0.3], atol=0.01)
+    np.testing.assert_array_equal(mixed.chances[:4], alone.chances)
+    assert cuts == load_photos([folder], 1, also=also).draw(20_000, 64, np.random.default_rng(0))
+    assert mixed.fits(128)
+    assert alone.fits(160)
+    assert not mixed.fits(160)
+    with pytest.raises(PictureError, match="no photo of one of the sources has"):
+        mixed.draw(1, 160, np.random.default_rng(0))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PictureError, match="no photo found in one of the sources"):
+        load_photos([folder], also=[(tmp_path / "empty", 0.5)])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("memory", [None, 1])
+def test_a_pair_is_cut_at_one_place(tmp_path: Path, packed: bool, memory: int | None) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for name, size in (("dog-0", 96), ("dog-12", 128)):
+        for end, seed in (("a", 1), ("b", 2)):
+            Image.fromarray(picture(size, 96, seed=seed)).save(frames / f"{name}-{end}.png")
+    Image.fromarray(picture(96, 96, seed=1)).save(frames / "cat-0-a.png")
+    Image.fromarray(picture(96, 96, seed=1)).save(frames / "bird.png")
+    for end, size in (("a", 96), ("b", 64)):
+        Image.fromarray(picture(size, 96, seed=1)).save(frames / f"cow-1-{end}.png")
+    source = frames
+    if packed:
+        source = tmp_path / "frames.tar"
+        with tarfile.open(source, "w") as archive:
+            archive.add(frames, "frames")
+    pairs = load_pairs([source], memory)
+    assert pairs.frames == 2
+    assert sorted(map(tuple, pairs.sizes.tolist())) == [(96, 96), (128, 96)]
+    assert {name.rpartition("/")[2] for name in pairs.skipped} == {"bird.png", "cat-0-a.png", "cow-1-a.png"}
+    cuts = pairs.draw(8, 64, np.random.default_rng(0))
+    crops = pairs.crops(cuts)
+    assert crops.shape == (8, 64, 64, 6)
+    for cut, crop in zip(cuts, crops, strict=True):
+        height = int(pairs.sizes[cut.photo, 0])
+        for seed, frame in zip((1, 2), np.split(crop, 2, axis=-1), strict=True):
+            whole = picture(height, 96, seed=seed)[cut.top : cut.top + 64, cut.left : cut.left + 64]
+            turned = np.rot90(whole, cut.turns)
+            np.testing.assert_array_equal(frame, turned[:, ::-1] if cut.mirrored else turned)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from lcodec.errors import LcodecError
+from lcodec.errors import LcodecError, UsageError
 from lcodec.training.data import Photos
+from lcodec.training.launch import cores, device_of, launch
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
 from tests.support.training import folder, initial, photos, run
@@ -50,3 +51,21 @@ def test_torchrun_trains_as_forked_processes_do(folder: Path, tmp_path: Path) ->
     forked, launched = states
     assert launched.progress.pixels == forked.progress.pixels == 2 * 2 * 64**2
     assert all(torch.equal(value, launched.params[name]) for name, value in forked.params.items())
+
+
+def test_as_many_threads_as_this_process_may_use_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    assert cores() == 1
+    threads = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    launch(lambda *_: None, 1, "cpu")
+    assert threads == [1]
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert (device_of("auto"), device_of("cpu")) == ("cpu", "cpu")
+    with pytest.raises(UsageError, match="no CUDA device here"):
+        device_of("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (device_of("auto"), device_of("cpu"), device_of("cuda")) == ("cuda", "cpu", "cuda")

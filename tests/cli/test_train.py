@@ -1,7 +1,8 @@
-"""`lcodec train`, as a process."""
+"""`lcodec train`: whole runs, and requests that make no sense."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,12 +10,75 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+import torch
+from PIL import Image
+
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
 from lcodec.zoo import Zoo
+from tests.support.pictures import picture
 from tests.support.training import folder, photos
 
+from .conftest import Run
+
 __all__ = ["folder", "photos"]  # fixtures
+
+
+def test_photos_smaller_than_the_usual_crop_will_do(run: Run, tmp_path: Path) -> None:
+    Image.fromarray(picture(64, 96, seed=1)).save(tmp_path / "small.png")
+    Image.fromarray(picture(40, 96, seed=1)).save(tmp_path / "smaller.png")
+    (tmp_path / "screens").mkdir()
+    Image.fromarray(picture(70, 64, seed=2)).save(tmp_path / "screens" / "0.png")
+    out, few = tmp_path / "run", ("--crop", "64", "--batch", "2", "-j", "1")
+    also = ("--also", f"{tmp_path / 'screens'}=0.25")
+    given = [tmp_path / "small.png", tmp_path / "smaller.png", *also, *few, "-O", out]
+    done = run("train", *given, "--steps", "1", "--aim", "mse")
+    assert done.code == 0, done.err
+    assert "1 photos with a side under 64 pixels are not drawn from" in done.err
+    assert "run.safetensors: " in done.err
+    assert (out / "best.safetensors").exists()
+    assert "0.25 of the crops from 1 of them" in (out / "run.md").read_text()
+    logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert logged[-1]["learning_rate"] == pytest.approx(1.2e-3 / 200)
+    again = run("train", *given, "--seconds", "0.001", "--quiet", "--resume")
+    assert (again.code, again.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--steps", "1", "--device", "cuda"], 2, "no CUDA device here"),
+        (["--steps", "1", "--seconds", "1"], 2, "give one of --hours, --seconds and --steps"),
+        ([], 2, "give one of --hours, --seconds and --steps"),
+        (["--steps", "1", "--also", "{photos}"], 2, "is not PATH=SHARE"),
+        (["--steps", "1", "--also", "{photos}=nan"], 2, "is not PATH=SHARE"),
+        (["--steps", "1", "--also", "{photos}=0.5", "--also", "{photos}=0.5"], 2, "leave none for DATA"),
+        (["--steps", "1", "--also", "nowhere=0.5"], 2, "there is no nowhere"),
+        (["--steps", "1", "--crop", "192"], 1, "no photo has both sides of 192 pixels or more"),
+        (["--steps", "1", "--crop", "128", "--aim", "ms-ssim"], 2, "--aim ms-ssim needs crops of at least 192"),
+        (["--steps", "1", "--model", "ms-ssim"], 2, "--aim ms-ssim needs crops of at least 192"),
+        (["--steps", "1", "--notes", "{photos}/0.png"], 2, "cannot be read as text"),
+        (["--steps", "1", "--init", "nosuch"], 4, "nosuch"),
+    ],
+)
+def test_requests_that_make_no_sense_leave_no_folder(
+    run: Run,
+    folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    given = [argument.format(photos=folder) for argument in arguments]
+    result = run("train", folder, "-O", tmp_path / "run", *given)
+    assert result.code == code, result.err
+    lines = [line for line in result.err.splitlines() if not line.startswith("Try ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "run").exists()
 
 
 def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_path: Path) -> None:

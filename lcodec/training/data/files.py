@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def find(sources: Iterable[Path]) -> Iterator[_File]:
     for source in sources:
         if source.is_dir():
             paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
-            yield from (_File(str(path), path) for path in paths)
+            yield from (_File(str(path), path) for path in paths if _may_be_read(path))
         elif source.suffix == ".tar":
             try:
                 with tarfile.open(source) as archive:
@@ -124,6 +125,14 @@ def find(sources: Iterable[Path]) -> Iterator[_File]:
                 raise PictureError(f"{source} cannot be read: {error}") from error
         else:
             yield _File(str(source), source)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a path is no folder, pipe or device; of what cannot be known, reading says what is wrong."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 def find_pairs(sources: Iterable[Path]) -> tuple[list[_Pair], list[str]]:
