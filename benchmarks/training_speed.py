@@ -1,8 +1,8 @@
 """`python -m benchmarks.training_speed DATA... --valid DIR --init MODEL`: what makes training fast, and what it buys.
 
 Every variant of the training loop starts from the same model and trains for the same wall time, its learning rate
-falling to zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer steps.
-Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them end above
+falling to zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer
+steps. Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them end above
 the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the machine's noise.
 Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to them.
 """

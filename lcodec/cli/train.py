@@ -245,7 +245,7 @@ def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
     for name in skipped:
         click.echo(f"skipped, unreadable: {name}", err=True)
     if small := int((photos.sizes < crop).any(axis=1).sum()):
-        click.echo(f"{small} photos with a side under {crop} pixels are not drawn from", err=True)
+        click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
     megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
     click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
 

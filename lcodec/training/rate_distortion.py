@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcodec.errors import LcodecError
 from lcodec.goal import Goal
 from lcodec.metrics.differentiable import MIN_CROP
 from lcodec.training.export import model_arrays, write_model
@@ -79,7 +80,10 @@ class RateDistortion(TrainingObjective):
 
     def export(self, finished: Finished) -> list[str]:
         """Write a model file; fixed point is measured on the photos."""
-        arrays = model_arrays(finished.params)
+        try:
+            arrays = model_arrays(finished.params)
+        except ValueError as error:
+            raise LcodecError(f"the trained networks cannot be exported: {error}; the run's folder keeps them") from error
         cost = rounding_loss(finished.params, arrays, finished.photos)
         low, high = self.goal.lambdas
         rows = {

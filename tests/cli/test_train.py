@@ -35,7 +35,7 @@ def test_photos_smaller_than_the_usual_crop_will_do(run: Run, tmp_path: Path) ->
     given = [tmp_path / "small.png", tmp_path / "smaller.png", *also, *few, "-O", out]
     done = run("train", *given, "--steps", "1", "--aim", "mse")
     assert done.code == 0, done.err
-    assert "1 photos with a side under 64 pixels are not drawn from" in done.err
+    assert "1 of the photos have a side under 64 pixels and are not drawn from" in done.err
     assert "run.safetensors: " in done.err
     assert (out / "best.safetensors").exists()
     assert "0.25 of the crops from 1 of them" in (out / "run.md").read_text()
