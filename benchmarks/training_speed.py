@@ -2,9 +2,10 @@
 
 Every variant of the training loop starts from the same model and trains for the same wall time, its learning rate
 falling to zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer
-steps. Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them end above
-the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the machine's noise.
-Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to them.
+steps. Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them
+end above the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the
+machine's noise. Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to
+them.
 """
 
 from __future__ import annotations

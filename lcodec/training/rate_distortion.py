@@ -83,7 +83,9 @@ class RateDistortion(TrainingObjective):
         try:
             arrays = model_arrays(finished.params)
         except ValueError as error:
-            raise LcodecError(f"the trained networks cannot be exported: {error}; the run's folder keeps them") from error
+            raise LcodecError(
+                f"the trained networks cannot be exported: {error}; the run's folder keeps them"
+            ) from error
         cost = rounding_loss(finished.params, arrays, finished.photos)
         low, high = self.goal.lambdas
         rows = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from lcodec import __version__
 from lcodec.goal import LAMBDA_RANGE
 from lcodec.training.data import Photos
 from lcodec.training.export import parameters_of
-from lcodec.training.parameters import SIZES, Parameters, respaced, start
+from lcodec.training.parameters import FIXED, SIZES, Parameters, respaced, start
 from lcodec.training.protocol import Finished, TrainingObjective
 from lcodec.training.settings import BEST_FILE, STATE_FILE, Settings
 from lcodec.training.state import Progress, State, goal_of, load_state
@@ -24,6 +25,9 @@ __all__ = ["begin", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
 _START_CROPS, _START_SIDES = 384, (128, 64)
+#: Standard deviation of the rounding of pixels in [-0.5, 0.5] to 8 bits. A few flat pictures vary less than that in many
+#: directions, whose quantisation steps would be out of the range of the format.
+_ROUNDING = 1 / (255 * math.sqrt(12))
 #: Photos that the export may measure something on, and their largest side.
 _MEASURED, _MEASURED_SIDE = 8, 512
 
@@ -39,6 +43,7 @@ def begin(photos: Photos, seed: int, init: str | None, objective: TrainingObject
         side = next((side for side in _START_SIDES if photos.fits(side)), _START_SIDES[-1])
         crops = photos.crops(photos.draw(_START_CROPS, side, np.random.default_rng(seed)))
         params, origin = start(crops, torch.Generator().manual_seed(seed), SIZES[size]), "the KLT of the photos"
+        params[f"{FIXED}latent_std"].clamp_(min=_ROUNDING)
     else:
         params, origin = _given(init), Path(init).name
     ema = {name: value.clone() for name, value in params.items()}
