@@ -25,8 +25,8 @@ __all__ = ["begin", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
 _START_CROPS, _START_SIDES = 384, (128, 64)
-#: Standard deviation of the rounding of pixels in [-0.5, 0.5] to 8 bits. A few flat pictures vary less than that in many
-#: directions, whose quantisation steps would be out of the range of the format.
+#: Standard deviation of the rounding of pixels in [-0.5, 0.5] to 8 bits. A few flat pictures vary less than that in
+#: many directions, whose quantisation steps would be out of the range of the format.
 _ROUNDING = 1 / (255 * math.sqrt(12))
 #: Photos that the export may measure something on, and their largest side.
 _MEASURED, _MEASURED_SIDE = 8, 512
