@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lcodec.training.loop import VALID_QUALITIES
+from lcodec.training.rate_distortion import VALID_QUALITIES
 
 RESULTS = Path(__file__).parent / "results"
 #: The quality whose rate and PSNR a validation's row shows.
@@ -78,7 +78,7 @@ def _points(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> 
                 "step": before["step"] + line["step"],
                 "hours": round((before["seconds"] + line["seconds"]) / 3600, 4),
                 "gigapixels": round((before["pixels"] + line["pixels"]) / 1e9, 4),
-                "learning rate": f"{line['rate']:.3g}",
+                "learning rate": f"{line.get('learning_rate', line.get('rate')):.3g}",
                 "training loss": round(sum(losses) / len(losses), 4),
                 "validation loss": line.get("valid_loss", ""),
                 f"bpp at quality {MIDDLE:.0%}": middle["bpp"],

@@ -1,10 +1,11 @@
 """`python -m benchmarks.training_speed DATA... --valid DIR --init MODEL`: what makes training fast, and what it buys.
 
-Every variant of the training loop starts from the same model and trains for the same wall time, its rate falling to
-nearly zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer steps.
-Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them end above
-the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the machine's noise.
-Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to them.
+Every variant of the training loop starts from the same model and trains for the same wall time, its learning rate
+falling to zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer
+steps. Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them
+end above the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the
+machine's noise. Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to
+them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from lcodec.defaults import SIZES
+from lcodec.goal import Goal
 from lcodec.training.data import load_photos
-from lcodec.training.loop import Settings, train
+from lcodec.training.loop import train
 from lcodec.training.parameters import ANCHORS
+from lcodec.training.rate_distortion import RateDistortion
 from lcodec.training.run import begin
+from lcodec.training.settings import Settings
 
 RESULTS = Path(__file__).parent / "results" / "training-speed.csv"
 
@@ -61,15 +66,15 @@ class MuonAndAdam:
 ADAM = torch.optim.Adam
 #: Name -> what differs from the defaults of `Settings` on two processes.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "before": {"hours": None, "steps": 1, "rate": 0.0},
+    "before": {"seconds": None, "steps": 1, "learning_rate": 0.0},
     "two processes of one thread": {},
     "one process of two threads, the batch of both": {"processes": 1, "batch": 32},
     "float32": {"bfloat16": False},
     "batch of 8 a process": {"batch": 8},
     "batch of 32 a process": {"batch": 32},
     "4 crops of 256 a process": {"batch": 4, "crop": 256},
-    "half the learning rate": {"rate": 0.6e-3},
-    "twice the learning rate": {"rate": 2.4e-3},
+    "half the learning rate": {"learning_rate": 0.6e-3},
+    "twice the learning rate": {"learning_rate": 2.4e-3},
 }
 #: Name -> what is put in the place of a part of the loop, at `Settings`' defaults on two processes.
 REPLACED: dict[str, tuple[str, Any]] = {
@@ -92,11 +97,11 @@ def main() -> None:
         changes, replaced = VARIANTS.get(name, {}), REPLACED.get(name)
         instead: AbstractContextManager[Any] = patch(*replaced) if replaced else nullcontext()
         with tempfile.TemporaryDirectory() as folder, instead:
-            settings = Settings(Path(folder), hours=arguments.seconds / 3600, processes=2, validate_every=1e9)
+            settings = Settings(Path(folder), seconds=arguments.seconds, processes=2)
             settings = replace(settings, **changes)
             with Console().status(name):
                 line = _last(settings, photos, valid, arguments.init)
-        pixels, seconds, steps = (line[key] if settings.rate else 0 for key in ("pixels", "seconds", "step"))
+        pixels, seconds, steps = (line[key] if settings.learning_rate else 0 for key in ("pixels", "seconds", "step"))
         speed = f"{pixels / seconds / 1e6:.2f}" if seconds else ""
         rows.append([name, f"{seconds:.0f}", speed, str(steps), f"{line['valid_loss']:.4f}"])
     header = ["variant", "seconds", "Mpixel/s", "steps", "validation loss"]
@@ -116,7 +121,8 @@ def _last(settings: Settings, photos: Any, valid: Any, init: str) -> dict[str, A
         if "valid_loss" in line:
             lines.write_text(json.dumps(line))
 
-    train(settings, photos, valid, begin(photos, settings.seed, init, "mse"), report)
+    objective = RateDistortion(Goal())
+    train(settings, objective, photos, valid, begin(photos, settings.seed, init, objective, SIZES[0]), report)
     found: dict[str, Any] = json.loads(lines.read_text())
     return found
 

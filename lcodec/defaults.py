@@ -20,6 +20,7 @@ __all__ = [
     "PICTURE_SUFFIXES",
     "QUALITY",
     "RIVALS",
+    "SIZES",
     "SUFFIX",
     "WRITABLE_SUFFIXES",
 ]
@@ -30,6 +31,8 @@ __all__ = [
 MODEL = "mse"
 #: Quality, 0 to 100.
 QUALITY = 50
+#: Sizes of networks to train (`lcodec.training.parameters.SIZES`), the default first.
+SIZES = ("small", "large")
 #: Effort, 0 to `EFFORT_MAX`.
 EFFORT = 2
 EFFORT_MAX = 9

@@ -29,7 +29,7 @@ ALLOWED = {
     "face": {"atomic", "codec", "container", "picture", "targets", "zoo"},
     "pillow_plugin": {"face", "picture", "container"},
     "compare": {"atomic", "codec", "metrics", "picture", "processes", "zoo"},
-    "training": {"atomic", "networks", "entropy", "goal", "zoo", "metrics"},
+    "training": {"atomic", "cores", "picture", "networks", "entropy", "goal", "zoo", "metrics"},
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"cores", "zoo", "networks", "entropy"},

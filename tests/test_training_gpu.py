@@ -14,12 +14,14 @@ import torch.nn.functional as F
 
 from lcodec.goal import Aim, Goal
 from lcodec.networks.ops_torch import _Depthwise, _Linear
-from lcodec.training.data import InMemory, Photos
-from lcodec.training.gradient import Gradient, cropper
-from lcodec.training.loop import READ_EVERY, STATE_FILE, train
-from lcodec.training.parameters import FIXED
+from lcodec.training.data import InMemory, Photos, cropper
+from lcodec.training.data.photos import Known
+from lcodec.training.loop import READ_EVERY, train
+from lcodec.training.protocol import Batch
+from lcodec.training.rate_distortion import RateDistortion
+from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
-from tests.test_training import folder, ignore, initial, photos, settings
+from tests.support.training import MSE, folder, gradient_of, ignore, initial, photos, run, settings
 
 __all__ = ["folder", "photos"]  # fixtures
 
@@ -56,45 +58,48 @@ def test_a_recorded_pass_is_that_of_plain_code(photos: Photos, aim: Aim, size: i
     """On the CPU too, but for the noise: figures without it agree."""
     if size > 160:
         photos = _larger(photos)
-    params = {name: value.cuda() for name, value in initial(photos).params.items()}
-    trained = [value.requires_grad_() for name, value in params.items() if not name.startswith(FIXED)]
-    gradient = Gradient(params, trained, Goal(aim), bfloat16=False)
+    gradient = gradient_of(initial(photos), RateDistortion(Goal(aim)), device="cuda")
     for seed, count in ((1, 8), (2, 8), (1, 8), (3, 4)):
         cuts = photos.draw(count, size, np.random.default_rng(seed))
         crops = cropper(photos, torch.device("cuda"))(cuts)
         assert torch.equal(crops.cpu(), torch.from_numpy(photos.crops(cuts)))
-        given = crops, torch.linspace(0, 1, count, device="cuda"), torch.linspace(0.5, 2, count, device="cuda")
+        given = Batch(
+            crops,
+            torch.linspace(0, 1, count, device="cuda"),
+            torch.linspace(0.5, 2, count, device="cuda"),
+            torch.tensor(0.0, device="cuda"),
+        )
         gradient.noise.manual_seed(seed)
-        figures, flat = (result.clone() for result in gradient(*given))
+        figures, flat = (result.clone() for result in gradient(given))
         gradient.noise.manual_seed(seed)
-        plain_figures, plain = gradient._run(*given)
+        plain_figures, plain = gradient._run(given, None)
         torch.testing.assert_close(figures, plain_figures, rtol=1e-4, atol=1e-4)
         assert (flat - plain).norm() < 1e-3 * plain.norm()
-        on_cpu = {name: value.detach().cpu() for name, value in params.items()}
-        trained_on_cpu = [value.requires_grad_() for name, value in on_cpu.items() if not name.startswith(FIXED)]
-        other = Gradient(on_cpu, trained_on_cpu, Goal(aim), bfloat16=False)
-        other_figures, other_flat = other(*(tensor.cpu() for tensor in given))
+        other = gradient_of(initial(photos), RateDistortion(Goal(aim)))
+        other_figures, other_flat = other(Batch(*(tensor.cpu() for tensor in given)))
         torch.testing.assert_close(figures.cpu(), other_figures, rtol=2e-2, atol=2e-2)
         assert (flat.cpu() - other_flat).norm() < 0.3 * other_flat.norm()
         gradient.noise.manual_seed(seed + 100)
-        assert not torch.equal(gradient(*given)[1], flat)
+        assert not torch.equal(gradient(given).flat, flat)
 
 
 def _larger(photos: Photos) -> InMemory:
     """The photos, three by three."""
     tiled = [np.tile(photos.photo(index), (3, 3, 1)) for index in range(len(photos))]
-    return InMemory(tiled, np.full(len(photos), 100_000), [])
+    sizes = np.array([photo.shape[:2] for photo in tiled])
+    count = len(photos)
+    return InMemory(tiled, Known(sizes, np.full(count, 100_000), np.zeros(count, np.int64), (1.0,), []))
 
 
 @gpu
 def test_a_gpu_learns_and_goes_on(photos: Photos, tmp_path: Path) -> None:
     lines: list[dict[str, Any]] = []
     on_gpu = replace(settings(tmp_path, 8 * READ_EVERY), device="cuda")
-    train(on_gpu, photos, photos, initial(photos), lines.append)
+    train(on_gpu, MSE, photos, photos, initial(photos), lines.append)
     assert [line["step"] for line in lines] == [READ_EVERY * count for count in range(1, 9)]
     assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
     assert "valid_loss" in lines[-1]
-    train(replace(on_gpu, steps=8 * READ_EVERY + 3), photos, None, None, ignore)
+    train(replace(on_gpu, steps=8 * READ_EVERY + 3), MSE, photos, None, None, ignore)
     assert load_state(tmp_path / STATE_FILE).progress.step == 8 * READ_EVERY + 3
 
 
@@ -103,4 +108,4 @@ def test_gradients_that_are_not_finite_are_passed_over(photos: Photos, tmp_path:
     broken = initial(photos)
     broken.params["synthesis.up.bias"][0] = float("nan")
     with pytest.raises(Exception, match="no finite gradient"):
-        train(replace(settings(tmp_path, 100), device="cuda"), photos, None, broken, ignore)
+        run(tmp_path, 100, photos, broken, device="cuda")

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from lcodec import defaults
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.errors import ModelError
@@ -130,6 +131,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 
 def test_sizes_by_name_are_those_of_the_shipped_models() -> None:
+    assert tuple(SIZES) == defaults.SIZES
     assert Zoo().load("ms-ssim").architecture == SIZES["small"]
     encoding, decoding = SIZES["small"].multiply_adds()
     assert encoding < decoding

@@ -3,45 +3,71 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from lcodec.cli import completion, options
-from lcodec.errors import ModelError, PictureError, UsageError
+from lcodec.cores import cores
+from lcodec.defaults import SIZES
+from lcodec.errors import LcodecError, ModelError, UsageError
+from lcodec.goal import AIMS, Aim
 
 if TYPE_CHECKING:
-    from lcodec.goal import Aim
+    from lcodec.goal import Goal
+    from lcodec.training.data import Photos
 
 __all__ = ["train"]
 
 _EPILOG = """\b
 Examples:
-  lcodec train photos/ more.tar --hours 8 --out runs/mine
-  lcodec train photos/ --hours 8 --out runs/mine --resume
-  lcodec train photos/ --init mse --hours 2 --out runs/tuned
+  lcodec train photos/ more.tar --hours 8 -O runs/mine
+  lcodec train photos/ --hours 8 -O runs/mine --resume
+  lcodec train photos/ --init mse --seconds 700 --device cuda -O runs/tuned
+  lcodec train photos/ --also screens.tar=0.1 --hours 8 -O runs/mine
   LCODEC_MODELS=runs/mine lcodec encode -m mine photo.jpg
 
 \b
 DATA are folders (searched recursively), tar files of pictures, or pictures.
-OUT gets log.jsonl, state.safetensors (to resume from), and at the end the
-model: OUT's name with .safetensors, its card, and index.json.
+OUT gets log.jsonl, state.safetensors (to resume from), best.safetensors (the
+best average so far), and at the end the model: OUT's name with .safetensors,
+its card, and index.json.
 """
+
+
+def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[Path, float]]:
+    """Sources of photos and the share of the crops that comes from each: PATH=0.1."""
+    found = []
+    for value in values:
+        name, _equals, number = value.rpartition("=")
+        try:
+            share = float(number)
+        except ValueError:
+            share = 0.0
+        if not name or not 0 < share < 1:
+            raise click.BadParameter(f"{value!r} is not PATH=SHARE with a share above 0 and under 1 (screens.tar=0.1).")
+        if not Path(name).exists():
+            raise click.BadParameter(f"there is no {name}.")
+        found.append((Path(name), share))
+    if sum(share for _, share in found) >= 1:
+        raise click.BadParameter("the shares leave none for DATA.")
+    return found
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
-    "--model",
-    "aim",
-    type=click.Choice(["mse", "ms-ssim"]),
+    "--aim",
+    type=click.Choice(AIMS),
     show_default="mse, or that of the run resumed",
     help="Distortion to train for.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
+@click.option("--model", type=click.Choice(AIMS), hidden=True, help="The older name of --aim.")
+@click.option("-O", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
 @click.option(
     "--init",
@@ -49,8 +75,22 @@ model: OUT's name with .safetensors, its card, and index.json.
     shell_complete=completion.models_and(),
     help="Start from a model (name or file) or a training state.",
 )
+@click.option(
+    "--size",
+    type=click.Choice(SIZES),
+    show_default="small, or that of --init",
+    help="Size of the networks of a new model.",
+)
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Length of the run, over all sittings.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="The same in seconds.")
 @click.option("--steps", type=click.IntRange(min=1), help="Length of the run in steps.")
+@click.option(
+    "--also",
+    multiple=True,
+    callback=_shares,
+    metavar="PATH=SHARE",
+    help="Draw this share of the crops from other pictures: screens.tar=0.1.",
+)
 @click.option("--valid", multiple=True, type=click.Path(path_type=Path, exists=True), help="Photos to validate on.")
 @click.option(
     "--memory",
@@ -70,7 +110,7 @@ model: OUT's name with .safetensors, its card, and index.json.
 )
 @click.option(
     "--lr",
-    "rate",
+    "learning_rate",
     type=click.FloatRange(min=0, min_open=True),
     default=1.2e-3,
     show_default=True,
@@ -83,96 +123,147 @@ model: OUT's name with .safetensors, its card, and index.json.
     show_default=True,
     help="Of crops and noise; after --init, another one draws new ones.",
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    envvar=["LCODEC_TRAIN_DEVICE", "LCODEC_DEVICE"],
+    help="Where to train.",
+)
+@click.option(
+    "-j",
     "--processes",
     type=click.IntRange(min=1),
+    metavar="N",
     show_default="cores; 1 with cuda",
     help="Data-parallel processes. Several GPUs: torchrun.",
 )
+@click.option("--quiet", is_flag=True, help="Report errors only.")
 def train(
     data: tuple[Path, ...],
     aim: Aim | None,
+    model: Aim | None,
     out: Path,
     resume: bool,
     init: str | None,
+    size: str | None,
     hours: float | None,
+    seconds: float | None,
     steps: int | None,
+    also: list[tuple[Path, float]],
     valid: tuple[Path, ...],
     memory: int | None,
     notes: Path | None,
     batch: int,
     crop: int,
-    rate: float,
+    learning_rate: float,
     seed: int,
     device: str,
     processes: int | None,
+    quiet: bool,
 ) -> int:
     """Train a model on the photos in DATA.
 
-    One model covers every quality. Ctrl-C saves the state and exits 130.
+    One model covers every quality. A run of so many hours or seconds ends when this time is over, all included but the
+    export, its learning rate at zero. Ctrl-C saves the state and exits 130.
     """
-    if (hours is None) == (steps is None):
-        raise UsageError("give either --hours or --steps")
+    begun = time.monotonic()
+    if [hours, seconds, steps].count(None) != 2:
+        raise UsageError("give one of --hours, --seconds and --steps")
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
-    from lcodec.metrics.differentiable import MIN_CROP
-    from lcodec.training.loop import STATE_FILE, Settings, launched
+    _refuse_contradictions(resume=resume, init=init, size=size)
+    ending = _text(notes)
+    from lcodec.training.data import load_photos
+    from lcodec.training.launch import device_of, launched
     from lcodec.training.loop import train as run
+    from lcodec.training.rate_distortion import RateDistortion
+    from lcodec.training.run import begin, finish
+    from lcodec.training.settings import STATE_FILE, Settings
 
+    device = device_of(device)
+    rank, processes = launched() or (0, processes or (1 if device == "cuda" else cores()))
+    if device == "cuda" and processes > 1 and launched() is None:
+        raise UsageError("torchrun starts processes on several GPUs; -j does not")
     state_file = out / STATE_FILE
-    if resume and init:
-        raise UsageError("--resume and --init exclude each other")
     if resume and not state_file.exists():
         raise UsageError(f"nothing to resume: there is no {state_file}")
     if not resume and state_file.exists():
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
-    aim = _aim(aim, state_file if resume else None)
-    if crop < MIN_CROP[aim]:
-        raise UsageError(f"--model {aim} needs crops of at least {MIN_CROP[aim]} pixels")
-    from lcodec.training.data import load_photos
-    from lcodec.training.rounding import LOSS_MAX
-    from lcodec.training.run import begin, finish
-
-    alone = 1 if device == "cuda" else os.cpu_count() or 1
-    rank, processes = launched() or (0, processes or alone)
-    try:
-        photos = load_photos(data, memory, processes)
-        held_out = load_photos(valid, memory) if valid else None
-    except ValueError as error:
-        raise PictureError(str(error)) from error
-    skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
-    if rank == 0:
-        for name in skipped:
-            click.echo(f"skipped, unreadable: {name}", err=True)
-        megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
-        click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
-    out.mkdir(parents=True, exist_ok=True)
-    settings = Settings(out, steps, hours, batch, crop, rate, seed, processes, device)
-    start = None if resume else begin(photos, seed, init, aim)
-    with (out / "log.jsonl").open("a") as log:
-        run(settings, photos, held_out, start, _Reporter(log))
+    goal = _goal(aim or model, state_file if resume else None)
+    objective = RateDistortion(goal)
+    if crop < objective.min_crop:
+        raise UsageError(f"--aim {goal.aim} needs crops of at least {objective.min_crop} pixels")
+    photos = load_photos(data, memory, processes, also)
+    photos.check(crop)
+    held_out = load_photos(valid, memory) if valid else None
+    if held_out is not None:
+        held_out.check(objective.min_crop)
+    start = None if resume else begin(photos, seed, init, objective, size or SIZES[0])
+    if rank == 0 and not quiet:
+        _describe(photos, held_out, crop)
+    settings = Settings(
+        out, steps, hours * 3600 if hours else seconds, batch, crop, learning_rate, seed, processes, device, begun=begun
+    )
+    with _log(out) as log:
+        run(settings, objective, photos, held_out, start, _Reporter(log, objective.figures, quiet=quiet))
     if rank:  # one of torchrun's others: the first has the state, and the last word
         return 0
-    command = " ".join(["lcodec", *sys.argv[1:]])
-    entry, loss = finish(settings, command, photos, held_out, notes.read_text() if notes else "")
-    click.echo(f"fixed point costs {loss:+.3%} of the rate (at most {LOSS_MAX:.1%} is expected)", err=True)
-    click.echo(f"{entry.path}: {entry.size / 1e6:.1f} MB, {entry.entropy_id}-{entry.synthesis_id}", err=True)
+    for line in finish(settings, objective, " ".join(["lcodec", *sys.argv[1:]]), photos, held_out, ending):
+        if not quiet:
+            click.echo(line, err=True)
     return 0
 
 
-def _aim(wanted: Aim | None, resumed: Path | None) -> Aim:
+def _refuse_contradictions(*, resume: bool, init: str | None, size: str | None) -> None:
+    if resume and init:
+        raise UsageError("--resume and --init exclude each other")
+    if size and (resume or init):
+        raise UsageError("--size is for a new model: --resume and --init keep the size of what they start from")
+
+
+def _goal(wanted: Aim | None, resumed: Path | None) -> Goal:
     """What to train for; a run goes on for what it began with."""
+    from lcodec.goal import LAMBDA_RANGE, Goal
+
     if resumed is None:
-        return wanted or "mse"
+        return Goal(wanted or "mse", LAMBDA_RANGE)
     from lcodec.training.state import goal_of
 
     goal = goal_of(resumed)
     if goal is None:
         raise ModelError(f"{resumed} is no training state, or damaged")
-    if wanted not in (None, goal.aim):
+    if wanted not in {None, goal.aim}:
         raise UsageError(f"{resumed} is of a run for {goal.aim}, not {wanted}")
-    return goal.aim
+    return goal
+
+
+def _text(notes: Path | None) -> str:
+    try:
+        return notes.read_text() if notes else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{notes} cannot be read as text: {error}") from error
+
+
+def _log(out: Path) -> TextIO:
+    """Make the run's folder, and open its log."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return (out / "log.jsonl").open("a")
+    except OSError as error:
+        raise LcodecError(f"cannot write to {out}: {error.strerror}") from error
+
+
+def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
+    """Say what was found, and what of it is not used."""
+    skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
+    for name in skipped:
+        click.echo(f"skipped, unreadable: {name}", err=True)
+    if small := int((photos.sizes < crop).any(axis=1).sum()):
+        click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
+    megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
+    click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
 
 
 class _Reporter:
@@ -180,8 +271,8 @@ class _Reporter:
 
     EVERY = 20
 
-    def __init__(self, log: Any) -> None:
-        self.log = log
+    def __init__(self, log: TextIO, figures: Sequence[str], *, quiet: bool) -> None:
+        self.log, self.figures, self.quiet = log, figures, quiet
         self.bar: Any = None
 
     def __call__(self, line: dict[str, Any]) -> None:
@@ -190,12 +281,12 @@ class _Reporter:
             return
         self.log.write(json.dumps(line) + "\n")
         self.log.flush()
+        if self.quiet:
+            return
         speed = line["pixels"] / max(line["seconds"], 1e-9) / 1e6
         left = line["seconds"] * (1 / max(line["share"], 1e-9) - 1)
-        text = (
-            f"step {line['step']}  loss {line['loss']:.3f}  {line['bpp']:.3f} bpp  {line['psnr']:.2f} dB  "
-            f"{speed:.2f} Mpixel/s  {left / 60:.0f} min left"
-        )
+        figures = "  ".join(f"{name} {line[name]:.3f}" for name in self.figures)
+        text = f"step {line['step']}  {figures}  {speed:.2f} Mpixel/s  {left / 60:.0f} min left"
         if validated:
             text += f"  validation {line['valid_loss']:.4f}"
         if sys.stderr.isatty():

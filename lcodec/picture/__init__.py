@@ -10,7 +10,7 @@ profile. Importing this package loads NumPy but not Pillow.
 
 from lcodec.picture.picture import METADATA, WHITE, Picture, parse_colour
 from lcodec.picture.pillow import from_image, to_image, to_info
-from lcodec.picture.read import READS, read_picture
+from lcodec.picture.read import READS, picture_size, read_picture
 from lcodec.picture.write import WRITES, write_picture
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Picture",
     "from_image",
     "parse_colour",
+    "picture_size",
     "read_picture",
     "to_image",
     "to_info",

@@ -20,7 +20,7 @@ from lcodec.picture.samples import is_plain, opacity, plain_samples, samples_of,
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["READS", "Alpha", "Note", "ignore", "read_picture"]
+__all__ = ["READS", "Alpha", "Note", "ignore", "picture_size", "read_picture"]
 
 #: The formats read, by Pillow's names; Pillow has dozens more, some of them hazardous.
 READS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
@@ -85,15 +85,26 @@ def read_picture(
     return replace(picture, alpha=None) if alpha == "drop" else picture
 
 
+def picture_size(source: BinaryIO, *, max_pixels: int) -> tuple[int, int]:
+    """Height and width that `read_picture` would return, from the header: no pixel is decoded.
+
+    Raises:
+        LimitError: more than `max_pixels`.
+        PictureError: no picture, or one with a damaged header.
+    """
+    with _pillow, _limit_of_pixels(max_pixels), _damage_reported():
+        image = _open_within(source, max_pixels)
+        width, height = image.size
+        turned_over = image.format != "TIFF" and orientation_of(image) > 4  # Pillow gives the upright size of a TIFF
+        return (width, height) if turned_over else (height, width)
+
+
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
 def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_depth: bool, note: Note) -> Picture:
     """Read samples, upright, and the metadata that go with them."""
-    image = _open(file)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise LimitError(f"{width}x{height} pixels are more than the limit of {max_pixels} (see --max-pixels)")
+    image = _open_within(file, max_pixels)
     rawmode = rawmode_of(image)
     deep = is_deep(image, file)
     if deep and strict_depth:
@@ -169,6 +180,14 @@ def _open(source: BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         names = ", ".join(READS)
         raise PictureError(f"not a picture, a damaged one, or in a format that is not read ({names} are)") from None
+
+
+def _open_within(source: BinaryIO, max_pixels: int) -> Image.Image:
+    image = _open(source)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise LimitError(f"{width}x{height} pixels are more than the limit of {max_pixels} (see --max-pixels)")
+    return image
 
 
 @contextmanager

@@ -1,107 +1,117 @@
-"""The gradient of the objective over one batch, and on a GPU all its kernels launched as one graph.
+"""Gradients of an objective over one batch, and on a GPU all its kernels launched as one graph.
 
 A step is some thousands of short kernels. Launched one by one they leave a GPU waiting for the processor; recorded once
 for each shape of a batch and replayed (CUDA graphs), they follow each other without a gap: 191 Mpixel/s instead of 71
-(H200, 256 crops of 128). Photos that are in memory are copied to the GPU's, if they fit, and crops are gathered there.
+(H200, 256 crops of 128). So the weights, too, are cast to bfloat16 as one vector, and their gradients come back as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from lcodec.goal import Goal
 from lcodec.networks.ops_torch import fast_type
-from lcodec.training.data import Cut, InMemory, Photos
-from lcodec.training.objective import objective
+from lcodec.training.flat import Flat
 from lcodec.training.parameters import Parameters
+from lcodec.training.protocol import Batch, TrainingObjective
 
-__all__ = ["Gradient", "cropper"]
+__all__ = ["Gradient", "Pass"]
 
 #: Runs over a batch before its kernels are recorded: libraries choose and allocate in them.
 WARM_UP_PASSES = 3
 
-#: Photos of more than this share of a GPU's free memory stay where they are.
-PHOTOS_SHARE = 0.25
+
+class Pass(NamedTuple):
+    """What a pass over a batch found."""
+
+    figures: Tensor  #: the objective's, in its order
+    flat: Tensor  #: gradients of all groups, then the values that the objective keeps, as one float32 vector
+
+
+class _Recorded(NamedTuple):
+    """A pass whose kernels are recorded: what it reads and writes."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: Batch
+    outputs: Pass
 
 
 class Gradient:
-    """Loss of a batch and its gradient in the trained parameters."""
+    """Losses of a batch and their gradients in the trained parameters."""
 
-    def __init__(self, params: Parameters, trained: Sequence[Tensor], goal: Goal, bfloat16: bool) -> None:
-        """Compute for `params`, of which `trained` are those that get a gradient, in its order.
+    def __init__(
+        self, objective: TrainingObjective, params: Parameters, groups: Sequence[Flat], *, bfloat16: bool
+    ) -> None:
+        """Compute for `params`, of which `groups` are those that get a gradient.
 
         Args:
-            params: of the networks.
-            trained: tensors of `params`.
-            goal: to train for.
+            objective: whose losses are computed.
+            params: all of them, on one device.
+            groups: trained parameters, which are views of these vectors.
             bfloat16: run the networks in it where it is the device's faster type.
         """
-        self.params, self.trained, self.goal = params, trained, goal
-        self.device = trained[0].device
+        self.objective, self.params, self.groups = objective, params, groups
+        self.device = groups[0].vector.device
         self.bfloat16 = bfloat16 and fast_type(self.device) == torch.bfloat16
-        self.noise = torch.Generator(device=self.device)  #: of the symbols; seeded by the caller before each pass
-        self._recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, list[Tensor], tuple[Tensor, Tensor]]] = {}
+        self.cast = frozenset(objective.cast(params)) if self.bfloat16 else frozenset()
+        self.noise = torch.Generator(device=self.device)  #: seeded by the caller before each pass
+        self._recorded: dict[tuple[torch.Size, Hashable], _Recorded] = {}
 
-    def __call__(self, crops: Tensor, quality: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Figures (loss, bits per pixel, PSNR in dB), means over the batch, and the gradient of all parameters as one.
+    def __call__(self, batch: Batch, kind: Hashable = None) -> Pass:
+        """Compute figures and gradients.
 
-        On a GPU nothing is waited for, and the next pass over a batch of the same shape overwrites the results.
-
-        Args:
-            crops: (N, H, W, 3) uint8.
-            quality: (N,) in [0, 1].
-            weight: (N,) what the loss of each counts.
+        On a GPU nothing is waited for, and the next pass over a batch of the same shape and kind overwrites the
+        results.
         """
         if self.device.type != "cuda":
-            return self._run(crops, quality, weight)
-        if crops.shape not in self._recorded:
-            self._recorded[crops.shape] = self._record(crops, quality, weight)
-        graph, inputs, outputs = self._recorded[crops.shape]
-        for recorded, given in zip(inputs, (crops, quality, weight), strict=True):
+            return self._run(batch, kind)
+        key = batch.crops.shape, kind
+        if key not in self._recorded:
+            self._recorded[key] = self._record(batch, kind)
+        graph, inputs, outputs = self._recorded[key]
+        for recorded, given in zip(inputs, batch, strict=True):
             recorded.copy_(given)
         graph.replay()
         return outputs
 
-    def _run(self, crops: Tensor, quality: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _run(self, batch: Batch, kind: Hashable) -> Pass:
+        leaves = [self._leaves(group) for group in self.groups]
+        entering = self.params | {name: leaf for group in leaves for name, leaf in group.items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            result = objective(self.params, crops, quality, self.noise, self.goal, weight)
-        gradients = torch.autograd.grad(result.loss, self.trained, materialize_grads=True)
-        psnr = 10 * torch.log10(255**2 / result.mse.clamp(min=1e-9))
-        figures = torch.stack((result.loss.detach(), result.bpp.mean(), psnr.mean()))
-        return figures, torch.cat([gradient.reshape(-1) for gradient in gradients])
+            losses, figures, kept = self.objective.losses(entering, batch, self.noise, kind)
+        found: list[Tensor] = []
+        for group, loss in zip(leaves, losses, strict=True):
+            # Groups may share what was computed on the way to their losses.
+            more = loss is not losses[-1]
+            found += torch.autograd.grad(loss, list(group.values()), retain_graph=more, materialize_grads=True)
+        found += [kept[name].detach() for name in self.objective.kept]
+        flat = torch.empty(sum(part.numel() for part in found), device=self.device)
+        places = torch.split(flat, [part.numel() for part in found])
+        torch._foreach_copy_([place.view(part.shape) for place, part in zip(places, found, strict=True)], found)
+        return Pass(torch.stack([figures[name].detach() for name in self.objective.figures]), flat)
 
-    def _record(self, *given: Tensor) -> tuple[torch.cuda.CUDAGraph, list[Tensor], tuple[Tensor, Tensor]]:
-        """Record the kernels of a pass; the graph, and the inputs and outputs that it reads and writes."""
-        inputs, seed = [tensor.clone() for tensor in given], self.noise.initial_seed()
+    def _leaves(self, group: Flat) -> Parameters:
+        """The group's parameters as the objective gets them: views of its vector, or of a bfloat16 copy of it."""
+        leaves = group.tensors
+        if not self.cast.isdisjoint(leaves):
+            low = group.views(group.vector.to(torch.bfloat16))
+            leaves = {name: low[name] if name in self.cast else leaf for name, leaf in leaves.items()}
+        return {name: leaf.detach().requires_grad_() for name, leaf in leaves.items()}
+
+    def _record(self, batch: Batch, kind: Hashable) -> _Recorded:
+        """Record the kernels of a pass."""
+        inputs, seed = Batch(*(tensor.clone() for tensor in batch)), self.noise.initial_seed()
         graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(side):
             for _ in range(WARM_UP_PASSES):
-                self._run(*inputs)
+                self._run(inputs, kind)
         torch.cuda.current_stream(self.device).wait_stream(side)
         graph.register_generator_state(self.noise)
         with torch.cuda.graph(graph):
-            outputs = self._run(*inputs)
+            outputs = self._run(inputs, kind)
         self.noise.manual_seed(seed)  # the passes above have drawn from it
-        return graph, inputs, outputs
-
-
-def cropper(photos: Photos, device: torch.device) -> Callable[[Sequence[Cut]], Tensor]:
-    """Make the function from cuts to crops (N, size, size, 3) uint8 on `device`."""
-    if (
-        device.type != "cuda"
-        or not isinstance(photos, InMemory)
-        or photos.buffer.nbytes > PHOTOS_SHARE * torch.cuda.mem_get_info(device)[0]
-    ):
-        return lambda cuts: torch.from_numpy(photos.crops(cuts)).to(device)
-    buffer = torch.from_numpy(photos.buffer).to(device)
-
-    def crops(cuts: Sequence[Cut]) -> Tensor:
-        first, down, right = torch.from_numpy(photos.places(cuts)).to(device, non_blocking=True).T[:, :, None, None]
-        along = torch.arange(cuts[0].size, device=device)
-        return buffer[first + down * along[:, None] + right * along]
-
-    return crops
+        return _Recorded(graph, inputs, outputs)

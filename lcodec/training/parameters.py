@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,18 @@ from lcodec.networks.architecture import Architecture
 from lcodec.networks.ops import unshuffle
 from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE
 
-__all__ = ["ANCHORS", "FIXED", "SIZES", "Parameters", "at_quality", "effective", "respaced", "start", "unfold"]
+__all__ = [
+    "ANCHORS",
+    "FIXED",
+    "SIZES",
+    "Parameters",
+    "at_quality",
+    "effective",
+    "respaced",
+    "size_name",
+    "start",
+    "unfold",
+]
 
 #: Qualities at which gains are learned: evenly spaced over [0, 1], linear in between.
 ANCHORS = 11
@@ -66,6 +78,13 @@ SIZES = {
 #: Standard deviations of the first weights, times the root of a layer's inputs, by how its name ends. The last layer of
 #: each residual branch starts small: every block starts near the identity.
 _FIRST = {"mix": 1.4, "merge": 0.3, "expand": 1.4, "reduce": 0.3, "analysis.out": 0.1, "synthesis.out": 0.1}
+
+
+def size_name(params: Mapping[str, Tensor]) -> str:
+    """What the sizes of these parameters are called: a name of `SIZES`, or all their figures."""
+    sizes = Architecture.of(params)
+    figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(sizes).items())
+    return next((name for name, known in SIZES.items() if known == sizes), figures)
 
 
 def at_quality(table: Tensor, quality: Tensor) -> Tensor:

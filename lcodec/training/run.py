@@ -1,8 +1,10 @@
-"""What surrounds a training run: what it begins from, and the model and card that it ends with."""
+"""What surrounds a training run: what it begins from, and the card that goes with what it ends with."""
 
 from __future__ import annotations
 
+import math
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,36 +12,43 @@ import numpy.typing as npt
 import torch
 
 from lcodec import __version__
-from lcodec.goal import LAMBDA_RANGE, Aim, Goal
+from lcodec.goal import LAMBDA_RANGE
 from lcodec.training.data import Photos
-from lcodec.training.export import model_arrays, parameters_of, write_model
-from lcodec.training.loop import STATE_FILE, Settings
-from lcodec.training.parameters import SIZES, Parameters, respaced, start
-from lcodec.training.rounding import rounding_loss
+from lcodec.training.export import parameters_of
+from lcodec.training.parameters import FIXED, SIZES, Parameters, respaced, size_name, start
+from lcodec.training.protocol import Finished, TrainingObjective
+from lcodec.training.settings import BEST_FILE, STATE_FILE, Settings
 from lcodec.training.state import Progress, State, goal_of, load_state
-from lcodec.zoo import Entry, Zoo
+from lcodec.zoo import Zoo
 
 __all__ = ["begin", "finish"]
 
-#: Crops that the initial KLT is measured on, and their side.
-_START_CROPS, _START_SIDE = 384, 128
-#: Photos that the cost of fixed point is measured on, and their largest side.
+#: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
+_START_CROPS, _START_SIDES = 384, (128, 64)
+#: Standard deviation of the rounding of pixels in [-0.5, 0.5] to 8 bits. A few flat pictures vary less than that in
+#: many directions, whose quantisation steps would be out of the range of the format.
+_ROUNDING = 1 / (255 * math.sqrt(12))
+#: Photos that the export may measure something on, and their largest side.
 _MEASURED, _MEASURED_SIDE = 8, 512
 
 
-def begin(photos: Photos, seed: int, init: str | None, aim: Aim, size: str = "small") -> State:
-    """State at step 0: from the photos' KLT, or from `init`, a model or a training state (its moving average).
+def begin(photos: Photos, seed: int, init: str | None, objective: TrainingObjective, size: str) -> State:
+    """State at step 0 of the codec's networks: from the photos' KLT, or from a model or a training state (its average).
 
     Raises:
-        ModelError: `init` cannot be used.
+        ModelError: `init`, the name or file of a model or a state, cannot be used.
+        PictureError: no photo is large enough.
     """
     if init is None:
-        crops = photos.crops(photos.draw(_START_CROPS, _START_SIDE, np.random.default_rng(seed)))
+        side = next((side for side in _START_SIDES if photos.fits(side)), _START_SIDES[-1])
+        crops = photos.crops(photos.draw(_START_CROPS, side, np.random.default_rng(seed)))
         params, origin = start(crops, torch.Generator().manual_seed(seed), SIZES[size]), "the KLT of the photos"
+        params[f"{FIXED}latent_std"].clamp_(min=_ROUNDING)
     else:
         params, origin = _given(init), Path(init).name
-    ema, goal = {name: value.clone() for name, value in params.items()}, Goal(aim, LAMBDA_RANGE)
-    return State(params, ema, {}, {}, Progress(history=[origin]), goal)
+    ema = {name: value.clone() for name, value in params.items()}
+    about = objective.metadata() | {"size": size_name(params)}
+    return State(params, ema, {}, {}, Progress(history=[origin]), about)
 
 
 def _given(init: str) -> Parameters:
@@ -52,56 +61,78 @@ def _given(init: str) -> Parameters:
 
 
 def finish(
-    settings: Settings, command: str, photos: Photos, held_out: Photos | None, notes: str
-) -> tuple[Entry, float]:
-    """Export the run's moving average into its folder, as a model of the folder's name.
+    settings: Settings,
+    objective: TrainingObjective,
+    command: str,
+    photos: Photos,
+    held_out: Photos | None,
+    notes: str,
+) -> list[str]:
+    """Export the run's best average into its folder, under the folder's name.
 
     Args:
         settings: of the run.
+        objective: that exports it.
         command: that made it, for the card.
         photos: it was trained on.
-        held_out: validation photos, if any.
+        held_out: validation photos, if any; the export measures on some of them, else on some that it was trained on.
         notes: Markdown that ends the card.
 
     Returns:
-        The model's entry, and the share of the rate that fixed point costs, on up to 8 of the validation photos (on
-        training photos if there are none).
+        What the objective says of it, in lines.
     """
     state = load_state(settings.out / STATE_FILE)
-    arrays = model_arrays(state.ema)
-    measured = held_out or photos
-    some = range(0, len(measured), -(-len(measured) // _MEASURED))
-    loss = rounding_loss(state.ema, arrays, [_cut(measured.photo(index)) for index in some])
+    best = settings.out / BEST_FILE  # runs of older versions have none
+    params = (load_state(best) if best.exists() else state).ema
     name = settings.out.resolve().name
-    summary = f"{state.goal.aim}, {state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
-    card = _card(name, command, state, settings, photos, loss) + notes
-    return write_model(settings.out, name, state.goal, summary, arrays, card), loss
+
+    def card(rows: Mapping[str, str]) -> str:
+        return _card(name, dict(rows) | _rows(command, state, settings, photos)) + notes
+
+    summary = f"{state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
+    examples = _examples(held_out, objective.min_crop) or _examples(photos, objective.min_crop)
+    return objective.export(Finished(settings.out, name, summary, params, examples, card))
 
 
-def _cut(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The middle of a photo, sides multiples of 64 up to 512."""
-    height, width = (min(side // 64 * 64, _MEASURED_SIDE) for side in photo.shape[:2])
-    top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
-    return photo[top : top + height, left : left + width]
+def _examples(photos: Photos | None, smallest: int) -> list[npt.NDArray[np.uint8]]:
+    """The middles of up to 8 photos with no side under `smallest`, sides multiples of 64 up to 512."""
+    if photos is None:
+        return []
+    large = np.flatnonzero((photos.sizes >= smallest).all(axis=1)).tolist()
+    found = []
+    for index in large[:: -(-len(large) // _MEASURED) or 1]:
+        try:
+            photo = photos.photo(index)
+        except OSError:  # damage that no header shows
+            continue
+        height, width = (min(side // 64 * 64, _MEASURED_SIDE) for side in photo.shape[:2])
+        top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
+        found.append(photo[top : top + height, left : left + width])
+    return found
 
 
-def _card(name: str, command: str, state: State, settings: Settings, photos: Photos, loss: float) -> str:
-    """Model card: what it was made of and how, so that it can be made again."""
-    progress, (low, high) = state.progress, state.goal.lambdas
+def _rows(command: str, state: State, settings: Settings, photos: Photos) -> dict[str, str]:
+    """What the card says of any run."""
+    progress = state.progress
     passed_over = f"; {len(photos.skipped)} unreadable files passed over" if photos.skipped else ""
+    shares = "".join(
+        f"; {share:g} of the crops from {int((photos.kinds == kind).sum())} of them"
+        for kind, share in enumerate(photos.shares[1:], 1)
+    )
     crops = f"{settings.batch} crops of {settings.crop}x{settings.crop} from each of {settings.processes} processes"
-    rows = {
-        "aim": state.goal.aim,
-        "lambda": f"{low:g} to {high:g} times the distortion, log-linear in quality",
+    return {
         "made by": f"`{command}`",
         "started from": ", then ".join(progress.history),
-        "photos": f"{len(photos)} ({photos.pixels / 1e6:.0f} megapixels){passed_over}",
+        "photos": f"{len(photos)} ({photos.pixels / 1e6:.0f} megapixels){shares}{passed_over}",
         "steps": f"{progress.step:,} of {crops}; {progress.skipped_steps} without a finite gradient, not taken",
         "pixels seen": f"{progress.pixels:,}",
         "hours": f"{progress.seconds / 3600:.2f} ({settings.device})",
         "seed": str(settings.seed),
-        "fixed point costs": f"{loss:+.3%} of the rate",
         "versions": f"lcodec {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }
+
+
+def _card(name: str, rows: Mapping[str, str]) -> str:
+    """Model card: what it was made of and how, so that it can be made again."""
     lines = [f"# {name}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), "", ""]
     return "\n".join(lines)

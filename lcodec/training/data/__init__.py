@@ -1,0 +1,10 @@
+"""What training draws its crops from: photos, or pairs of frames, in folders, tar files and plain files.
+
+files (found, read) -> photos (in memory, or decoded when drawn; cuts drawn at random) -> crops on the device
+"""
+
+from lcodec.training.data.files import MAX_PIXELS
+from lcodec.training.data.load import load_pairs, load_photos
+from lcodec.training.data.photos import Cut, InMemory, Photos, cropper
+
+__all__ = ["MAX_PIXELS", "Cut", "InMemory", "Photos", "cropper", "load_pairs", "load_photos"]

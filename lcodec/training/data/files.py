@@ -1,0 +1,149 @@
+"""Picture files to train on: found in folders and tar files, and read as `encode` reads its inputs."""
+
+from __future__ import annotations
+
+import io
+import stat
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.errors import LimitError, PictureError
+from lcodec.picture import picture_size, read_picture
+
+__all__ = ["MAX_PIXELS", "Pixels", "Source", "find", "find_pairs"]
+
+#: Larger pictures are passed over.
+MAX_PIXELS = 1 << 28
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".gif", ".avif"}
+#: What ends the stem of the first and the second frame of a pair.
+_ENDS = ("-a", "-b")
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Source(Protocol):
+    """What one entry of `Photos` is read from."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    def stored(self) -> int:
+        """Bytes that it takes."""
+
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, without decoding a pixel; None if it cannot be read."""
+
+    def decode(self) -> Pixels | None:
+        """Pixels (H, W, C); None if it cannot be read."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """A picture file, or a member of a tar file."""
+
+    name: str
+    path: Path
+    offset: int = 0
+    length: int = -1  #: bytes; -1: the whole file
+
+    def stored(self) -> int:
+        return self.length if self.length >= 0 else self.path.stat().st_size
+
+    def _open(self) -> BinaryIO:
+        if self.length < 0:
+            return self.path.open("rb")
+        with self.path.open("rb") as handle:
+            handle.seek(self.offset)
+            return io.BytesIO(handle.read(self.length))
+
+    def size(self) -> tuple[int, int] | None:
+        try:
+            with self._open() as file:
+                return picture_size(file, max_pixels=MAX_PIXELS)
+        except (OSError, PictureError, LimitError):
+            return None
+
+    def decode(self) -> Pixels | None:
+        """RGB; transparency is dropped."""
+        try:
+            with self._open() as file:
+                pixels = read_picture(file, max_pixels=MAX_PIXELS, alpha="drop", metadata=()).pixels
+        except (OSError, PictureError, LimitError):
+            return None
+        return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two frames of one size; their channels stand one behind the other."""
+
+    first: Source
+    second: Source
+
+    @property
+    def name(self) -> str:
+        return self.first.name
+
+    def stored(self) -> int:
+        return self.first.stored() + self.second.stored()
+
+    def size(self) -> tuple[int, int] | None:
+        size = self.first.size()
+        return size if size == self.second.size() else None
+
+    def decode(self) -> Pixels | None:
+        first, second = self.first.decode(), self.second.decode()
+        if first is None or second is None or first.shape != second.shape:
+            return None
+        return np.concatenate((first, second), axis=2)
+
+
+def find(sources: Iterable[Path]) -> Iterator[_File]:
+    """Every picture file in folders (recursively), tar files and plain files, in a stable order.
+
+    Raises:
+        PictureError: a tar file cannot be read.
+    """
+    for source in sources:
+        if source.is_dir():
+            paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
+            yield from (_File(str(path), path) for path in paths if _may_be_read(path))
+        elif source.suffix == ".tar":
+            try:
+                with tarfile.open(source) as archive:
+                    for member in archive:
+                        if member.isfile() and Path(member.name).suffix.lower() in _SUFFIXES:
+                            yield _File(f"{source}:{member.name}", source, member.offset_data, member.size)
+            except (tarfile.TarError, OSError) as error:
+                raise PictureError(f"{source} cannot be read: {error}") from error
+        else:
+            yield _File(str(source), source)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a path is no folder, pipe or device; of what cannot be known, reading says what is wrong."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
+
+
+def find_pairs(sources: Iterable[Path]) -> tuple[list[_Pair], list[str]]:
+    """Pairs of frames named NAME-a and NAME-b with a suffix, in a stable order, and names of files without partner."""
+    frames: dict[tuple[str, str], dict[str, _File]] = {}
+    alone = []
+    for file in find(sources):
+        stem, _, suffix = file.name.rpartition(".")
+        if stem[-2:] in _ENDS:
+            frames.setdefault((stem[:-2], suffix), {})[stem[-2:]] = file
+        else:
+            alone.append(file.name)
+    alone += [file.name for found in frames.values() if len(found) == 1 for file in found.values()]
+    return [_Pair(*(found[end] for end in _ENDS)) for found in frames.values() if len(found) == 2], alone

@@ -1,0 +1,132 @@
+"""`lcodec train`: whole runs, and requests that make no sense."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from lcodec.training.settings import STATE_FILE
+from lcodec.training.state import load_state
+from lcodec.zoo import Zoo
+from tests.support.pictures import picture
+from tests.support.training import folder, photos
+
+from .conftest import Run
+
+__all__ = ["folder", "photos"]  # fixtures
+
+
+def test_photos_smaller_than_the_usual_crop_will_do(run: Run, tmp_path: Path) -> None:
+    Image.linear_gradient("L").resize((96, 64)).save(tmp_path / "small.png")  # no noise: hardly any direction varies
+    Image.fromarray(picture(40, 96, seed=1)).save(tmp_path / "smaller.png")
+    (tmp_path / "screens").mkdir()
+    Image.fromarray(picture(70, 64, seed=2)).save(tmp_path / "screens" / "0.png")
+    out, few = tmp_path / "run", ("--crop", "64", "--batch", "2", "-j", "1")
+    also = ("--also", f"{tmp_path / 'screens'}=0.25")
+    given = [tmp_path / "small.png", tmp_path / "smaller.png", *also, *few, "-O", out]
+    done = run("train", *given, "--steps", "1", "--aim", "mse")
+    assert done.code == 0, done.err
+    assert "1 of the photos have a side under 64 pixels and are not drawn from" in done.err
+    assert "run.safetensors: " in done.err
+    assert (out / "best.safetensors").exists()
+    assert "0.25 of the crops from 1 of them" in (out / "run.md").read_text()
+    logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert logged[-1]["learning_rate"] == pytest.approx(1.2e-3 / 200)
+    again = run("train", *given, "--seconds", "0.001", "--quiet", "--resume")
+    assert (again.code, again.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--steps", "1", "--device", "cuda"], 2, "no CUDA device here"),
+        (["--steps", "1", "--seconds", "1"], 2, "give one of --hours, --seconds and --steps"),
+        ([], 2, "give one of --hours, --seconds and --steps"),
+        (["--steps", "1", "--also", "{photos}"], 2, "is not PATH=SHARE"),
+        (["--steps", "1", "--also", "{photos}=nan"], 2, "is not PATH=SHARE"),
+        (["--steps", "1", "--also", "{photos}=0.5", "--also", "{photos}=0.5"], 2, "leave none for DATA"),
+        (["--steps", "1", "--also", "nowhere=0.5"], 2, "there is no nowhere"),
+        (["--steps", "1", "--crop", "192"], 1, "no photo has both sides of 192 pixels or more"),
+        (["--steps", "1", "--crop", "128", "--aim", "ms-ssim"], 2, "--aim ms-ssim needs crops of at least 192"),
+        (["--steps", "1", "--model", "ms-ssim"], 2, "--aim ms-ssim needs crops of at least 192"),
+        (["--steps", "1", "--notes", "{photos}/0.png"], 2, "cannot be read as text"),
+        (["--steps", "1", "--init", "nosuch"], 4, "nosuch"),
+    ],
+)
+def test_requests_that_make_no_sense_leave_no_folder(
+    run: Run,
+    folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    given = [argument.format(photos=folder) for argument in arguments]
+    result = run("train", folder, "-O", tmp_path / "run", *given)
+    assert result.code == code, result.err
+    lines = [line for line in result.err.splitlines() if not line.startswith("Try ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-W", "ignore", "-m", "lcodec.cli", "train", str(folder), "--out", str(out)]
+    command += ["--processes", "2", "--batch", "1", "--crop", "64", "--lr", "1e-4"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen([*command, "--steps", "100000"], env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not ((out / "log.jsonl").exists() and (out / "log.jsonl").stat().st_size):
+        assert started.poll() is None, started.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    started.send_signal(signal.SIGINT)
+    _, talk = started.communicate(timeout=60)
+    assert started.returncode == 130, talk
+    done = load_state(out / STATE_FILE).progress.step
+    other = subprocess.run(
+        [*command, "--resume", "--steps", "9", "--model", "ms-ssim"], capture_output=True, check=False
+    )
+    assert (other.returncode, other.stderr.count(b"\n")) == (2, 1)
+    assert b"is of a run for mse" in other.stderr
+    broken_out = tmp_path / "broken"
+    broken_out.mkdir()
+    (broken_out / STATE_FILE).write_bytes(b"no state")
+    no_state = [*command, "--out", str(broken_out), "--resume", "--steps", "9"]
+    other = subprocess.run(no_state, capture_output=True, check=False)
+    assert (other.returncode, other.stderr.count(b"\n")) == (4, 1)
+    notes = tmp_path / "notes.md"
+    notes.write_text("## Photos\n\nDrawn by the tests.\n")
+    more = ["--resume", "--steps", str(done + 2), "--notes", str(notes), "--valid", str(folder), "--memory", "150k"]
+    resumed = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    broken = str(folder / "broken.png")
+    assert resumed.stderr.count(f"skipped, unreadable: {broken}") == 2  # to train on, and to validate on
+    assert "decoded as they are drawn" in resumed.stderr
+    card = (out / "run.md").read_text()
+    assert "| fixed point costs | " in card
+    assert card.endswith(notes.read_text())
+    assert load_state(out / STATE_FILE).progress.step == done + 2
+    assert Zoo([out]).load("run").entropy
+    anew = subprocess.run([*command, "--steps", "1"], env=environment, capture_output=True, text=True, check=False)
+    assert anew.returncode == 2
+    assert "--resume" in anew.stderr
+
+
+def test_a_size_is_for_a_new_model(run: Run, tmp_path: Path) -> None:
+    result = run("train", tmp_path, "--size", "large", "--init", "mse", "--steps", "1", "-O", tmp_path / "out")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "--size is for a new model" in result.err
+    assert not (tmp_path / "out").exists()
