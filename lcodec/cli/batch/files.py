@@ -67,7 +67,7 @@ _FORMATS = {
 
 #: Suffixes that make a file in a folder a picture, and that an output name loses. Any other may be part of the name
 #: ("holiday 2026.08").
-PICTURES = {*_FORMATS, ".gif", ".avif", ".jpe", ".jfif", ".dib", ".pbm"}
+PICTURES = {*_FORMATS, ".gif", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jpe", ".jfif", ".dib", ".pbm"}
 
 
 @dataclass(frozen=True)
