@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lcodec.picture.directories import Directory, TagReader
 
-__all__ = ["EXIF_PREFIX", "Resolution", "resolution_in", "upright_exif", "with_resolution"]
+__all__ = ["EXIF_PREFIX", "Resolution", "orientation_in", "resolution_in", "upright_exif", "with_resolution"]
 
 #: What stands before EXIF in JPEG, and what Pillow puts before it everywhere.
 EXIF_PREFIX = b"Exif\0\0"
@@ -64,6 +64,18 @@ def upright_exif(exif: bytes, size: tuple[int, int] | None = None, *, changed: b
     except ValueError:  # what a block says besides may be damaged, as it was
         pass
     return bytes(data)
+
+
+def orientation_in(exif: bytes) -> int | None:
+    """Return the orientation, 1..8, that a block says, with its prefix or without; None where it says none."""
+    while exif.startswith(EXIF_PREFIX):
+        exif = exif[len(EXIF_PREFIX) :]
+    try:
+        reader = _reader(exif)
+        value = reader.integers(reader.directory(reader.first), _ORIENTATION)[:1]
+    except ValueError:
+        return None
+    return value[0] if value and 1 <= value[0] <= 8 else None
 
 
 def with_resolution(exif: bytes | None, resolution: Resolution) -> bytes:

@@ -5,6 +5,7 @@ Looked at only where a file could not be opened or decoded, to tell what is not 
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import BinaryIO
 
@@ -93,6 +94,8 @@ def _kind(file: BinaryIO, *, opened: bool) -> str | None:  # noqa: PLR0911 - a c
         return _tiff(file, opened=opened)
     if opened:
         return None
+    if (size := _empty(head)) is not None:
+        return f"an empty picture: {size[0]}x{size[1]} pixels"
     if any(head[at:].startswith(magic) for at, magic in _RAW_MAGIC):
         return _RAW
     for at, magic, name in _MAGIC:
@@ -103,6 +106,21 @@ def _kind(file: BinaryIO, *, opened: bool) -> str | None:  # noqa: PLR0911 - a c
     if head[4:8] == b"ftyp" and head[8:12] not in {b"avif", b"avis"}:
         return "video is not read" if head[8:11] in {b"mp4", b"iso", b"qt ", b"M4V", b"avc", b"3gp"} else None
     return _bmp(head) if head[:2] == b"BM" else None
+
+
+def _empty(head: bytes) -> tuple[int, int] | None:
+    """Return the size of a picture without pixels; None for any other, and for TIFF."""
+    if head.startswith(b"\x89PNG"):
+        size = struct.unpack_from(">II", head, 16)
+    elif head.startswith(b"GIF8"):
+        size = struct.unpack_from("<HH", head, 6)
+    elif head.startswith(b"BM"):
+        size = struct.unpack_from("<ii", head, 18)
+    elif ppm := re.match(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*(\d{1,9})\s+(\d{1,9})\s", head):
+        size = int(ppm.group(1)), int(ppm.group(2))
+    else:
+        return None
+    return (size[0], size[1]) if 0 in size else None
 
 
 def _tiff(file: BinaryIO, *, opened: bool) -> str | None:
@@ -116,6 +134,9 @@ def _tiff(file: BinaryIO, *, opened: bool) -> str | None:
     page = reader.directory(reader.first)
     if 256 not in page.entries or not page.entries.keys() & {273, 324}:
         return None
+    width, height = ((reader.integers(page, tag) or (1,))[0] for tag in (256, 257))
+    if 0 in {width, height}:
+        return f"an empty picture: {width}x{height} pixels"
     photometric = (reader.integers(page, 262) or (0,))[0]
     if photometric in {_CFA, _LINEAR_RAW} or 50706 in page.entries:
         return _RAW

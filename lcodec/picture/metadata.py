@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from lcodec.picture.exif import EXIF_PREFIX, Resolution, upright_exif, with_resolution
+from lcodec.picture.exif import EXIF_PREFIX, Resolution, orientation_in, upright_exif, with_resolution
 from lcodec.picture.picture import METADATA_MAX
 from lcodec.picture.said import Said
-from lcodec.picture.xmp import upright_xmp, without_announcements
+from lcodec.picture.xmp import orientation_in_xmp, upright_xmp, without_announcements
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,13 +37,15 @@ _DESCRIPTIVE = (269, 270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 33
 DIRECTORIES = (0x8769, 0x8825)
 
 
-def orientation_of(image: Image.Image) -> int:
+def orientation_of(image: Image.Image, said: Said) -> int:
     """Return the orientation, 1..8, that is still to be applied (Pillow applies a TIFF's while it loads).
 
-    Pillow takes it from XMP where EXIF has none.
+    XMP counts where EXIF says none.
     """
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return 1  # its decoder has applied the one that counts, and EXIF's does not
+    if image.format != "TIFF":
+        return orientation_in(said.exif or b"") or orientation_in_xmp(said.xmp or b"") or 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged metadata must not cost the picture

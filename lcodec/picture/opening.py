@@ -19,7 +19,6 @@ from lcodec.errors import LimitError, PictureError
 from lcodec.picture.bmp import said_by_bmp
 from lcodec.picture.boxes import JXL_SIGNATURES, jxl_header, primary_picture
 from lcodec.picture.chunks import SIGNATURE, split
-from lcodec.picture.exif import EXIF_PREFIX
 from lcodec.picture.jpeg import said_by_jpeg
 from lcodec.picture.kinds import EXTRA, unread_kind
 from lcodec.picture.said import Said, noteworthy_comment
@@ -35,6 +34,8 @@ READS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _HEAD = 64  # bytes
+#: A profile's element of codes of H.273, saying that it is sRGB.
+_SRGB_BY_CODES = b"cicp\0\0\0\0\x01\x0d\0\x01"
 #: What libtiff says of tags that it does not know or finds written oddly, which does not touch the samples.
 _ABOUT_TAGS = re.compile(r"\btags?\b|field|director|ascii value|nonstandard|incorrect count", re.IGNORECASE)
 #: A line of libtiff: the function or the file that it calls by that name, and a sentence.
@@ -62,11 +63,6 @@ def open_picture(file: BinaryIO, max_pixels: int) -> Opened:
     if head.startswith(SIGNATURE):
         file, said = split(file)
         image = _open(file)
-        image.info |= {
-            name: content
-            for name, content in (("exif", EXIF_PREFIX + (said.exif or b"")), ("xmp", said.xmp))
-            if content and content != EXIF_PREFIX
-        }
     elif head.startswith(JXL_SIGNATURES):
         image, said = _open_jxl(file, max_pixels)
     elif head[4:8] == b"ftyp" and (head[8:12] in _HEIC or (head[8:12] in {b"mif1", b"msf1"} and b"heic" in head)):
@@ -124,10 +120,8 @@ def _open_jxl(file: BinaryIO, max_pixels: int) -> tuple[Image.Image, Said]:
         said.texts.append("XMP left out: compressed by Brotli")
     if header.animated:
         said.content.append("the first frame of an animation")
-    if said.xmp:
-        image.info["xmp"] = said.xmp
-    if said.icc is not None and "RGB_D65_SRG_Rel_SRG".encode("utf-16-be") in said.icc:
-        said.icc = None  # libjxl's own name for sRGB
+    if said.icc is not None and _SRGB_BY_CODES in said.icc:  # libjxl makes a profile of what needs none
+        said.icc = None
     return image, said
 
 

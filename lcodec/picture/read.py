@@ -114,17 +114,17 @@ def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_
     if image.mode == "CMYK":
         note("CMYK, converted to RGB")
         said.icc = None
-    orientation = orientation_of(image)
-    if said.crop is not None:
-        left, top, right, bottom = said.crop
-        pixels = pixels[top:bottom, left:right]
-        alpha = None if alpha is None else alpha[top:bottom, left:right]
-    pixels = turned(pixels, orientation)
     if said.exif is None:
         try:
             said.exif = exif_of(image)
         except Exception:  # damaged metadata must not cost the picture
             said.exif = b"damaged"
+    orientation = orientation_of(image, said)
+    if said.crop is not None:
+        left, top, right, bottom = said.crop
+        pixels = pixels[top:bottom, left:right]
+        alpha = None if alpha is None else alpha[top:bottom, left:right]
+    pixels = turned(pixels, orientation)
     height, width, channels = pixels.shape
     described = kept(said, metadata, size=(width, height), channels=channels, orientation=orientation, note=note)
     return Picture(pixels, alpha=None if alpha is None else turned(alpha, orientation), **described)

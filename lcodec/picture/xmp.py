@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["announces", "joined", "upright_xmp", "without_announcements"]
+__all__ = ["announces", "joined", "orientation_in_xmp", "upright_xmp", "without_announcements"]
 
 _GAIN_MAP = b"http://ns.adobe.com/hdr-gain-map/1.0/"
 _APPLE_GAIN_MAP = b"http://ns.apple.com/HDRGainMap/1.0/"
@@ -35,6 +35,12 @@ def upright_xmp(xmp: bytes, size: tuple[int, int] | None = None) -> bytes:
             for name in names:
                 xmp = re.sub(rb"""(%s\s*(?:=\s*["']|>\s*))\d+""" % name.encode(), rb"\g<1>%d" % value, xmp)
     return xmp
+
+
+def orientation_in_xmp(xmp: bytes) -> int | None:
+    """Return the orientation, 1..8, that a packet says; None where it says none."""
+    found = re.search(rb"""tiff:Orientation\s*(?:=\s*["']|>\s*)([1-8])\b""", xmp)
+    return int(found.group(1)) if found else None
 
 
 def announces(xmp: bytes) -> set[str]:
