@@ -109,7 +109,7 @@ def _samsung_video(file: BinaryIO) -> bool:
     (size,) = struct.unpack("<I", tail[:4])
     directory = _bytes_at(file, max(end - 8 - size, 0), min(size, _HEAD))
     return directory[:4] == b"SEFH" and any(
-        struct.unpack_from("<H", directory, place)[0] == 0x0A30 for place in range(14, len(directory) - 10, 12)
+        struct.unpack_from("<H", directory, place)[0] == 0x0A30 for place in range(14, len(directory) - 9, 12)
     )
 
 
@@ -125,9 +125,10 @@ class Watch:
     """Hands a JPEG's data to Pillow's decoder in three parts, and sees from when it is done whether they fit.
 
     libjpeg goes on after damage, with warnings that Pillow keeps to itself. In data whose bits were changed, codes fall
-    out of step, so that the last row is complete well before the data end, or not yet where they end. Seen in files of
-    one sequential scan, as cameras write them; not behind restart markers but in the last interval, and not in
-    progressive files, which are decoded as a whole.
+    out of step, so that the last row is complete before the data end, or not yet where they end. That is seen in files
+    of one sequential scan, as cameras write them; behind restart markers only in the last interval, and not in
+    progressive files, which are decoded as a whole. Damage after which the count of blocks comes out right is not seen,
+    by libjpeg neither.
     """
 
     #: Data that are held back, and filling in place of the end mark, which the decoder may read ahead: bytes.

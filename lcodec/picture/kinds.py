@@ -142,7 +142,7 @@ def _tiff(file: BinaryIO, *, opened: bool) -> str | None:
         return _RAW
     unusual = _unusual_tiff(reader, page, photometric)
     if opened:
-        unusual = [what for what in unusual if "YCbCr" in what]
+        unusual = [what for what in unusual if "YCbCr" in what or "compressed by" in what]
     return f"such a TIFF is not read: {', '.join(unusual)}" if unusual else None
 
 

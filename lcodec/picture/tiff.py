@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["choose_page"]
 
 _SUBFILE, _OLD_SUBFILE, _PHOTOMETRIC, _PAGES_BELOW, _DNG = 254, 255, 262, 330, 50706
+_COMPRESSION, _SUBSAMPLING, _YCBCR = 259, 530, 6
 _REDUCED, _MASK = 1, 4  # bits of _SUBFILE
 _TRANSFER, _WHITE, _PRIMARIES = 301, 318, 319
 _IPTC, _PHOTOSHOP, _GEO = 33723, 34377, 34735
@@ -69,6 +70,12 @@ def _choose(image: Image.Image, reader: TagReader, after_head: bytes) -> Said:
         chosen = pages[full[0]]
     elif not full:
         said.content.append("the file calls its only picture a reduced one")
+    if (
+        _value(reader, chosen, _PHOTOMETRIC) == _YCBCR
+        and _value(reader, chosen, _COMPRESSION) in {0, 1}
+        and reader.integers(chosen, _SUBSAMPLING) not in {(), (1, 1)}
+    ):  # which Pillow takes for whole samples, and shows noise
+        raise PictureError("such a TIFF is not read: uncompressed YCbCr, subsampled")
     _describe(said, reader, chosen, grey=image.mode in {"1", "L", "LA", "I;16", "I;16B"})
     return said
 
