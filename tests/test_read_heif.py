@@ -1,4 +1,4 @@
-"""AVIF, HEIC and JPEG XL: orientation, profile, depth, colours by codes, clean apertures, and plug-ins that are missing."""
+"""AVIF, HEIC and JPEG XL: orientation, profile, depth, codes of colours, clean apertures, and missing plug-ins."""
 
 from __future__ import annotations
 
