@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from lcodec.errors import PictureError
 from lcodec.picture import WRITES, Picture, write_picture
+from lcodec.picture.exif import Resolution, with_resolution
 from tests.support.reading import read
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -67,3 +68,26 @@ def test_write_refuses_what_a_format_cannot_hold() -> None:
         write_picture(Picture(np.zeros((1, 16_384, 3), np.uint8)), io.BytesIO(), "webp")
     with pytest.raises(PictureError, match="gif"):
         write_picture(Picture(np.zeros((1, 1, 3), np.uint8)), io.BytesIO(), "gif")
+
+
+@pytest.mark.parametrize("shape", [(512, 512, 3), (20_000, 1, 3), (1, 20_000, 3), (400, 400, 1), (7, 9, 3)])
+def test_noise_fits_into_a_jpeg(shape: tuple[int, int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    """Pillow's own buffer is too small for it."""
+    from PIL import ImageFile
+
+    before = ImageFile.MAXBLOCK
+    pixels = np.random.default_rng(0).integers(0, 2, shape, dtype=np.uint8) * np.uint8(255)
+    out = io.BytesIO()
+    write_picture(Picture(pixels), out, "jpg")
+    assert read(out.getvalue())[0].pixels.shape == shape
+    assert before == ImageFile.MAXBLOCK
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("value", [0, 1 << 31, (1 << 32) - 1])
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_a_resolution_that_no_file_holds(value: int, form: str) -> None:
+    exif = with_resolution(None, Resolution((value, 1), (300, 1), 2))
+    out = io.BytesIO()
+    write_picture(Picture(np.zeros((4, 4, 3), np.uint8), exif=exif), out, form)
+    assert read(out.getvalue())[0].exif == exif

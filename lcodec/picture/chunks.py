@@ -60,15 +60,16 @@ def split(file: BinaryIO) -> tuple[BinaryIO, Said]:
     From where there are no more chunks, all bytes are handed on as they are.
     """
     data = file.read()
+    view = memoryview(data)  # whose parts are not copied
     place = len(SIGNATURE)
-    kept, png = [data[:place]], _Png(colour_type=data[25] if len(data) > 25 else 0)
+    kept, png = [view[:place]], _Png(colour_type=data[25] if len(data) > 25 else 0)
     while place + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, place)
         kind, end = data[place + 4 : place + 8], place + 12 + length
         if end > len(data) or not kind.isalpha():
             break
         if not kind[0] & 0x20 or (kind == b"tRNS" and _tells(png, kind, data[place + 4 : end])):
-            kept.append(data[place:end])
+            kept.append(view[place:end])
             png.samples_seen |= kind == b"IDAT"
         elif kind in _READERS and _tells(png, kind, data[place + 4 : end]):
             try:
@@ -80,7 +81,7 @@ def split(file: BinaryIO) -> tuple[BinaryIO, Said]:
         place = end
         if kind == b"IEND":
             place = len(data)
-    kept.append(data[place:])
+    kept.append(view[place:])
     return BytesIO(b"".join(kept)), _finished(png)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "upright_exif",
     "upright_xmp",
     "usable_icc",
+    "xmp_of",
 ]
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -37,15 +38,15 @@ _DESCRIPTIVE = (269, 270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 33
 DIRECTORIES = (0x8769, 0x8825)
 
 
-def orientation_of(image: Image.Image, said: Said) -> int:
-    """Return the orientation, 1..8, that is still to be applied (Pillow applies a TIFF's while it loads).
+def orientation_of(image: Image.Image, exif: bytes | None, xmp: bytes | None) -> int:
+    """Return the orientation, 1..8, that is still to be applied to an image with these metadata.
 
-    XMP counts where EXIF says none.
+    XMP counts where EXIF says none. A TIFF's is its own, which Pillow applies while it loads.
     """
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return 1  # its decoder has applied the one that counts, and EXIF's does not
     if image.format != "TIFF":
-        return orientation_in(said.exif or b"") or orientation_in_xmp(said.xmp or b"") or 1
+        return orientation_in(exif or b"") or orientation_in_xmp(xmp or b"") or 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged metadata must not cost the picture
@@ -59,9 +60,19 @@ def exif_of(image: Image.Image) -> bytes | None:
     Raises what Pillow raises on damage.
     """
     raw = image.info.get("exif")
+    if raw is None and "Raw profile type exif" in image.info:  # ImageMagick's, in a PNG that Pillow has opened
+        raw = image.getexif().tobytes()
     if raw is None and image.format == "TIFF":
         found = descriptive(image.getexif())
         raw = found.tobytes() if len(found) else None
+    return raw if isinstance(raw, bytes) and raw else None
+
+
+def xmp_of(image: Image.Image) -> bytes | None:
+    """Return the XMP packet of an image that Pillow has opened; None where there is none."""
+    raw = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(raw, str):
+        raw = raw.encode()
     return raw if isinstance(raw, bytes) and raw else None
 
 

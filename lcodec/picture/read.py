@@ -119,7 +119,7 @@ def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_
             said.exif = exif_of(image)
         except Exception:  # damaged metadata must not cost the picture
             said.exif = b"damaged"
-    orientation = orientation_of(image, said)
+    orientation = orientation_of(image, said.exif, said.xmp)
     if said.crop is not None:
         left, top, right, bottom = said.crop
         pixels = pixels[top:bottom, left:right]

@@ -137,3 +137,41 @@ def test_nonsense_is_refused(run: Run, photo: Path, arguments: list[str]) -> Non
     assert (result.code, result.out) == (2, b"")
     assert not photo.with_suffix(".lcdc").exists()
     assert run("decode", photo, "--background", "nocolour").code == 2
+
+
+def test_a_damaged_tiff_is_one_line(
+    run: Run, crop: Image.Image, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the library that decodes it writes to standard error itself."""
+    path = tmp_path / "a.tif"
+    crop.save(path, compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    data[200:260] = b"\xff" * 60
+    path.write_bytes(data)
+    result = run("encode", "--quiet", path)
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
+    assert f"{path}: the picture is damaged or truncated: " in result.err
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_left_out_is_noted_and_listed(run: Run, crop: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    crop.save(path, comment=b"the day we met", dpi=(300, 300))
+    result = run("encode", path, "-o", "-")
+    assert result.err.splitlines()[0] == f"lcodec: {path}: note: comment left out"
+    record = run("encode", "-f", "--json", path).records[0]
+    assert record["notes"] == ["comment left out"]
+    for form in ("jpg", "png", "tiff"):
+        decoded = opened(run("decode", path.with_suffix(".lcdc"), "-o", "-", "--format", form).out)
+        assert decoded.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF", ".hif", ".jxl"])
+def test_pictures_of_plugins_are_found_in_folders(suffix: str, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / f"a{suffix}").write_bytes(b"no such picture")
+    result = run("encode", "-r", folder, "-O", tmp_path / "coded")
+    assert f"a{suffix}" in result.err
+    assert "not a picture" in result.err
