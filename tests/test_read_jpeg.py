@@ -330,6 +330,25 @@ def test_damage_in_the_middle_is_noted(options: dict[str, Any]) -> None:
     assert noted >= 12
 
 
+def test_small_pictures_are_walked_through() -> None:
+    """Damage that leaves the codes in step, but makes blocks darker than black."""
+    data, at = bytearray(JPEG), JPEG.index(b"\xff\xda") + 300
+    for k in range(6):
+        data[at + 50 * k] ^= 0x5A
+    assert read(bytes(data))[1] == ["damaged, so part of it may look wrong: its data have values that cannot be"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (40, 33), (120, 90)])
+@pytest.mark.parametrize("quality", [1, 30, 75, 95, 100])
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"subsampling": 1, "optimize": True}])
+def test_extremes_are_possible(size: tuple[int, int], quality: int, options: dict[str, Any]) -> None:
+    random = np.random.default_rng(quality)
+    for levels in (2, 256):
+        noise = random.integers(0, levels, (size[1], size[0], 3)) * (255 // (levels - 1))
+        for image in (Image.fromarray(noise.astype(np.uint8)), Image.fromarray(noise[:, :, 0].astype(np.uint8))):
+            assert read(save(image, "JPEG", quality=quality, **options))[1] == []
+
+
 @pytest.mark.parametrize("cut", [2, 40, 400])
 def test_truncated(cut: int) -> None:
     with pytest.raises(PictureError, match="truncated"):

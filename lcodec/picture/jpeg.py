@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lcodec.picture.directories import TagReader
 from lcodec.picture.said import Said, inches, noteworthy_comment
+from lcodec.picture.scan import SCAN_MAX, impossible
 from lcodec.picture.xmp import announces, joined
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ class Watch:
     libjpeg goes on after damage, with warnings that Pillow keeps to itself. In data whose bits were changed, codes fall
     out of step, so that the last row is complete before the data end, or not yet where they end. That is seen in files
     of one sequential scan, as cameras write them; behind restart markers only in the last interval, and not in
-    progressive files, which are decoded as a whole. Damage after which the count of blocks comes out right is not seen,
-    by libjpeg neither.
+    progressive files, which are decoded as a whole. Damage after which the count of blocks comes out right is seen in
+    small files only (`scan`); libjpeg has no warning of it.
     """
 
     #: Data that are held back, and filling in place of the end mark, which the decoder may read ahead: bytes.
@@ -136,45 +137,53 @@ class Watch:
 
     def __init__(self, image: Image.Image, file: BinaryIO) -> None:
         self._asked = 0
-        self._parts = _parts(file, len(image.layer), self._BACK, self._FILLING)  # type: ignore[attr-defined]
+        self._segments: list[tuple[int, bytes]] = []
+        self._body = b""  #: data of a scan that is small enough to be walked through
+        self._parts = self._cut(file, len(image.layer))  # type: ignore[attr-defined]
         if self._parts is not None:
             image.load_read = self._read  # type: ignore[attr-defined]
 
     @property
     def damage(self) -> str:
         """What was seen once the picture is loaded: the end of a sentence about its data; empty for nothing."""
+        if self._asked == 2 and self._body and not _MARK.search(self._body):
+            with suppress(KeyError, IndexError, ZeroDivisionError):  # of tables that libjpeg has done without
+                return "have values that cannot be" if impossible(self._segments, self._body) else ""
         return {1: "are not all used", 3: "end too early"}.get(self._asked, "")
 
     def _read(self, _: int) -> bytes:
         self._asked += 1
         return self._parts[self._asked - 1] if self._parts and self._asked <= len(self._parts) else b""
 
+    def _cut(self, file: BinaryIO, components: int) -> list[bytes] | None:
+        """Cut a file of one sequential scan into the parts; None for any other."""
+        place = file.tell()
+        file.seek(0)
+        data = file.read()
+        file.seek(place)
+        at = length = 2
+        while at + 4 <= len(data) and data[at] == 0xFF:
+            marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+            if marker == 0xFF:  # filling
+                at += 1
+                continue
+            self._segments.append((marker, data[at + 4 : at + 2 + length]))
+            at += 2 + length
+            if marker == 0xDA:
+                break
+        kinds = {marker for marker, _ in self._segments}
+        if 0xDA not in kinds or not kinds & {0xC0, 0xC1} or self._segments[-1][1][:1] != bytes((components,)):
+            return None
+        found = _END.search(data, at)
+        if found is None or data[found.start() + 1] != 0xD9 or found.start() - at <= self._BACK:
+            return None
+        end = found.start()
+        if end - at <= SCAN_MAX:
+            self._body = data[at:end]
+        return [data[: end - self._BACK], data[end - self._BACK : end] + self._FILLING, data[end : end + 2]]
 
-def _parts(file: BinaryIO, components: int, back: int, filling: bytes) -> list[bytes] | None:
-    """Cut a file of one sequential scan into the parts of `Watch`; None for any other."""
-    place = file.tell()
-    file.seek(0)
-    data = file.read()
-    file.seek(place)
-    at, sequential = 2, False
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # filling
-            at += 1
-            continue
-        sequential |= marker in {0xC0, 0xC1}
-        at += 2 + length
-        if marker == 0xDA:
-            break
-    else:
-        return None
-    if not sequential or data[at - length + 2] != components:
-        return None
-    end = _END.search(data, at)
-    if end is None or data[end.start() + 1] != 0xD9 or end.start() - at <= back:
-        return None
-    return [data[: end.start() - back], data[end.start() - back : end.start()] + filling, data[end.start() : end.end()]]
 
-
+#: A mark among the data of a scan.
+_MARK = re.compile(rb"\xff[^\x00]")
 #: The first mark in the data of a scan that neither belongs to them nor restarts them.
 _END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
