@@ -65,7 +65,10 @@ WRITABLE_SUFFIXES = {f".{name}": name for name in FORMATS} | {
 }
 #: Suffixes that make a file in a folder a picture, and that an output's name loses. Any other may be part of the name
 #: ("holiday 2026.08").
-PICTURE_SUFFIXES = {*WRITABLE_SUFFIXES, ".gif", ".avif", ".jpe", ".jfif", ".dib", ".pbm"}
+PICTURE_SUFFIXES = {
+    *WRITABLE_SUFFIXES,
+    *(".gif", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jpe", ".jfif", ".dib", ".pbm"),
+}
 
 # ------------------------------------------------------------------------------------------------------ comparisons
 

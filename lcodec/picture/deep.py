@@ -1,4 +1,7 @@
-"""Samples of more than 8 bits. Pillow unpacks most of them to their upper bytes only; here they are rounded."""
+"""Samples of more than 8 bits, a part of reading.
+
+Pillow unpacks most of them to their upper bytes only; here they are rounded.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.errors import PictureError
+from lcodec.picture.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +26,10 @@ _BITS, _PLANAR = 258, 284  # TIFF tags
 _BOTH_BYTES = {"LA;16B", "RGB;16B", "RGB;16L", "RGB;16N", "RGBA;16B", "RGBA;16L", "RGBA;16N"}
 
 
-def to_8_bits(samples: NDArray[np.uint32], largest: int = 65535) -> NDArray[np.uint8]:
-    """Round samples of 0..largest to 0..255."""
+def to_8_bits(samples: NDArray[np.uint32], largest: int = 65535, *, few_bits: bool = False) -> NDArray[np.uint8]:
+    """Round samples of 0..largest to 0..255; of 16 bits of which no more than 8 count (`few_bits`), take those."""
+    if few_bits and largest == 65535:
+        return (samples >> 8).astype(np.uint8)
     return ((samples * 255 + largest // 2) // largest).astype(np.uint8)
 
 
@@ -34,7 +40,7 @@ def rawmode_of(image: Image.Image) -> str:
     return name if isinstance(name, str) else ""
 
 
-def is_deep(image: Image.Image, source: BinaryIO) -> bool:
+def is_deep(image: Image.Image, source: BinaryIO, said: Said) -> bool:
     """Say whether an opened, not yet loaded file has more than 8 bits a sample.
 
     Raises PictureError for those that Pillow would read wrong.
@@ -43,14 +49,17 @@ def is_deep(image: Image.Image, source: BinaryIO) -> bool:
         bits = tiff_tag(image, _BITS)
         if isinstance(bits, tuple) and max(bits) > 8:  # Pillow takes them for samples of 8 bits, and shows noise
             raise PictureError("samples of more than 8 bits in separate planes are read only where they are compressed")
+    if said.bits is not None:
+        return said.bits > 8
+    if image.format == "BMP":  # its BGR;16 has 16 bits a pixel
+        return False
     if ";16" in rawmode_of(image) or ";12" in rawmode_of(image) or image.mode.startswith("I"):
-        return True
+        return (said.significant_bits or 16) > 8
     if image.format == "PPM":  # the decoder's arguments are the mode and the largest sample
         arguments = _arguments(image)
         return isinstance(arguments, tuple) and isinstance(arguments[-1], int) and arguments[-1] > 255
-    if image.format == "AVIF":  # which Pillow decodes to 8 bits; bit 6 of the third byte of its configuration says more
-        data = _whole(source)
-        configuration = data.partition(b"av1C")[2][:4]
+    if image.format == "AVIF":  # a sequence without a description of its own; the decoder's configuration says it
+        configuration = _whole(source).partition(b"av1C")[2][:4]
         return len(configuration) == 4 and bool(configuration[2] & 0x40)
     return False
 

@@ -63,7 +63,7 @@ def from_image(image: Image.Image, described: Mapping[str, object] | None = None
         alpha = None
     icc, exif, xmp = usable_icc(source.info.get("icc_profile"), pixels.shape[2]), _exif(source), xmp_of(source)
     found = {"icc": icc, "exif": exif and upright_exif(exif), "xmp": xmp and upright_xmp(xmp)}
-    orientation = orientation_of(source)
+    orientation = orientation_of(source, exif, xmp)
     return Picture(
         turned(pixels, orientation),
         alpha=None if alpha is None else turned(alpha, orientation),

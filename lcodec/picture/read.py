@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import threading
-import warnings
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from lcodec.errors import LimitError, PictureError
+from lcodec.errors import PictureError
 from lcodec.picture.deep import deep_samples, is_deep, rawmode_of, reads_both_bytes, to_8_bits
-from lcodec.picture.metadata import exif_of, orientation_of, upright_exif, upright_xmp, usable_icc, xmp_of
-from lcodec.picture.picture import METADATA, METADATA_MAX, WHITE, Picture
-from lcodec.picture.samples import is_plain, opacity, plain_samples, samples_of, turned
+from lcodec.picture.jpeg import Watch
+from lcodec.picture.metadata import exif_of, kept, orientation_of
+from lcodec.picture.opening import (
+    READS,
+    Opened,
+    damage_reported,
+    decode_quietly,
+    limit_of_pixels,
+    open_picture,
+    reopen,
+)
+from lcodec.picture.picture import METADATA, WHITE, Picture
+from lcodec.picture.samples import Samples, is_plain, opacity, plain_samples, samples_of, turned
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["READS", "Alpha", "Note", "ignore", "picture_size", "read_picture"]
-
-#: The formats read, by Pillow's names; Pillow has dozens more, some of them hazardous.
-READS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
 
 Alpha = Literal["keep", "drop", "flatten"]
 #: Told, in a few words, what of a file was not kept as it is.
@@ -48,6 +53,9 @@ def read_picture(
     note: Note = ignore,
 ) -> Picture:
     """Read the (first) picture of a file, the right way up, as 8-bit grey or RGB.
+
+    What a file says of its colours otherwise than by ICC becomes a profile, its resolution becomes EXIF; what of it is
+    not kept, and would be missed, is noted in a line each. Damage to metadata does not cost the picture.
 
     The samples of a PPM and of an uncompressed TIFF are read into their place. Of every other format Pillow decodes the
     whole picture first: in colour four bytes a pixel, which are free again on return.
@@ -75,7 +83,7 @@ def read_picture(
     else:
         file = source if source.seekable() else BytesIO(source.read())
     try:
-        with _pillow, _limit_of_pixels(max_pixels), _damage_reported():
+        with _pillow, limit_of_pixels(max_pixels), damage_reported():
             picture = _read(file, max_pixels, metadata, strict_depth=strict_depth, note=note)
     finally:
         if file is not source:
@@ -92,11 +100,13 @@ def picture_size(source: BinaryIO, *, max_pixels: int) -> tuple[int, int]:
         LimitError: more than `max_pixels`.
         PictureError: no picture, or one with a damaged header.
     """
-    with _pillow, _limit_of_pixels(max_pixels), _damage_reported():
-        image = _open_within(source, max_pixels)
-        width, height = image.size
-        turned_over = image.format != "TIFF" and orientation_of(image) > 4  # Pillow gives the upright size of a TIFF
-        return (width, height) if turned_over else (height, width)
+    with _pillow, limit_of_pixels(max_pixels), damage_reported():
+        opened = open_picture(source, max_pixels)
+        image, said = opened.image, opened.said
+        left, top, right, bottom = said.crop or (0, 0, *image.size)
+        orientation = orientation_of(image, said.exif or exif_of(image), said.xmp)
+        turned_over = image.format != "TIFF" and orientation > 4  # Pillow gives the upright size of a TIFF
+        return (right - left, bottom - top) if turned_over else (bottom - top, right - left)
 
 
 # ---------------------------------------------------------------------------------------------------------- reading
@@ -104,61 +114,57 @@ def picture_size(source: BinaryIO, *, max_pixels: int) -> tuple[int, int]:
 
 def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_depth: bool, note: Note) -> Picture:
     """Read samples, upright, and the metadata that go with them."""
-    image = _open_within(file, max_pixels)
-    rawmode = rawmode_of(image)
-    deep = is_deep(image, file)
+    opened = open_picture(file, max_pixels)
+    image, said = opened.image, opened.said
+    deep = is_deep(image, opened.file, said)
     if deep and strict_depth:
         raise PictureError("more than 8 bits a sample (--depth round keeps 8)")
-    if is_plain(image):
-        pixels, alpha = plain_samples(image, file), None
-    elif reads_both_bytes(image, rawmode):
-        words, opaque = deep_samples(image, file, rawmode, _open)
-        key = opacity(words, image.info.get("transparency"))
-        pixels, alpha = to_8_bits(words), key if opaque is None else to_8_bits(opaque)
-    else:
-        image.load()
-        pixels, alpha = samples_of(image, rawmode)
+    pixels, alpha = _samples(opened, note)
     if alpha is not None and alpha.min() == 255:
         alpha = None
-    frames = _frames(image)
+    frames = said.frames if said.frames is not None else _frames(image)
     if frames > 1:
         note(f"the first of {frames} frames")
     if deep:
         note("more than 8 bits a sample, rounded to 8")
     if image.mode == "CMYK":
         note("CMYK, converted to RGB")
-    orientation = orientation_of(image)
-    return Picture(
-        turned(pixels, orientation),
-        alpha=None if alpha is None else turned(alpha, orientation),
-        **_described(image, pixels.shape[2], metadata, note),
-    )
+        said.icc = None
+    if said.exif is None:
+        try:
+            said.exif = exif_of(image)
+        except Exception:  # damaged metadata must not cost the picture
+            said.exif = b"damaged"
+    orientation = orientation_of(image, said.exif, said.xmp)
+    if said.crop is not None:
+        left, top, right, bottom = said.crop
+        pixels = pixels[top:bottom, left:right]
+        alpha = None if alpha is None else alpha[top:bottom, left:right]
+    pixels = turned(pixels, orientation)
+    height, width, channels = pixels.shape
+    described = kept(said, metadata, size=(width, height), channels=channels, orientation=orientation, note=note)
+    return Picture(pixels, alpha=None if alpha is None else turned(alpha, orientation), **described)
 
 
-def _described(image: Image.Image, channels: int, metadata: Collection[str], note: Note) -> dict[str, bytes]:
-    """Return the wanted metadata of a loaded image that fit its samples; what is there and does not is noted."""
-    found: dict[str, object] = {"icc": None if image.mode == "CMYK" else image.info.get("icc_profile")}
-    try:
-        found["exif"] = exif_of(image)
-    except Exception:  # damaged metadata must not cost the picture
-        found["exif"] = b"damaged"
-    found["xmp"] = xmp_of(image)
-    fits: dict[str, Callable[[Any], bytes | None]] = {
-        "icc": lambda icc: usable_icc(icc, channels),
-        "exif": upright_exif,
-        "xmp": upright_xmp,
-    }
-    kept = {}
-    for name in metadata:
-        if not found[name]:
-            continue
-        content = fits[name](found[name])
-        if content is None or len(content) > METADATA_MAX:
-            reason = "not one for these samples" if name == "icc" else "damaged"
-            note(f"{name.upper()} left out: " + (reason if content is None else f"more than {METADATA_MAX} bytes"))
-        else:
-            kept[name] = content
-    return kept
+def _samples(opened: Opened, note: Note) -> tuple[Samples, Samples | None]:
+    """Decode: colour (H, W, 1 or 3) and alpha (H, W) or None, as they stand in the file."""
+    image, file = opened.image, opened.file
+    rawmode = rawmode_of(image)
+    few_bits = (opened.said.significant_bits or 16) <= 8
+    if is_plain(image):
+        return plain_samples(image, file), None
+    if reads_both_bytes(image, rawmode):
+        words, opaque = deep_samples(image, file, rawmode, reopen)
+        key = opacity(words, image.info.get("transparency"))
+        alpha = key if opaque is None else to_8_bits(opaque, few_bits=few_bits)
+        return to_8_bits(words, few_bits=few_bits), alpha
+    watch = Watch(image, file) if image.format in {"JPEG", "MPO"} else None
+    said = decode_quietly(opened)
+    if watch is not None and watch.damage:
+        said = f"its data {watch.damage}"
+    if said:
+        note(f"damaged, so part of it may look wrong: {said}")
+    return samples_of(image, rawmode, few_bits=few_bits)
 
 
 def _frames(image: Image.Image) -> int:
@@ -167,55 +173,3 @@ def _frames(image: Image.Image) -> int:
         return int(getattr(image, "n_frames", 1))
     except Exception:  # a damaged second frame must not cost the first
         return 1
-
-
-# ---------------------------------------------------------------------------------------------------------- opening
-
-
-def _open(source: BinaryIO) -> Image.Image:
-    from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
-
-    try:
-        return Image.open(source, formats=READS)
-    except UnidentifiedImageError:
-        names = ", ".join(READS)
-        raise PictureError(f"not a picture, a damaged one, or in a format that is not read ({names} are)") from None
-
-
-def _open_within(source: BinaryIO, max_pixels: int) -> Image.Image:
-    image = _open(source)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise LimitError(f"{width}x{height} pixels are more than the limit of {max_pixels} (see --max-pixels)")
-    return image
-
-
-@contextmanager
-def _limit_of_pixels(max_pixels: int) -> Iterator[None]:
-    """Put `max_pixels` in the place of Pillow's own limit, which warns at 89 and fails at 179 megapixels."""
-    from PIL import Image
-
-    old = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    try:
-        yield
-    except Image.DecompressionBombError:
-        raise LimitError(f"the picture has more pixels than the limit of {max_pixels} (see --max-pixels)") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = old
-
-
-@contextmanager
-def _damage_reported() -> Iterator[None]:
-    """Turn whatever Pillow raises on a damaged file into a PictureError of one line, and drop its warnings."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except (PictureError, LimitError, Image.DecompressionBombError, MemoryError):
-        raise
-    except Exception as error:  # its decoders raise OSError, SyntaxError, ValueError, struct.error, KeyError and more
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"the picture is damaged or truncated: {reason}") from error

@@ -14,7 +14,7 @@ from lcodec.picture.deep import tiff_tag, to_8_bits
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["is_plain", "opacity", "plain_samples", "samples_of", "turned"]
+__all__ = ["Samples", "is_plain", "opacity", "plain_samples", "samples_of", "turned"]
 
 Samples = NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ def plain_samples(image: Image.Image, source: BinaryIO) -> Samples:
     return pixels
 
 
-def samples_of(image: Image.Image, rawmode: str) -> tuple[Samples, Samples | None]:
+def samples_of(image: Image.Image, rawmode: str, *, few_bits: bool = False) -> tuple[Samples, Samples | None]:
     """Convert a loaded image of any mode but the deep colour ones (`deep_samples`).
 
     Returns colour (H, W, 1 or 3) and alpha (H, W), or None for an image without. Raises PictureError for modes that
@@ -55,7 +55,8 @@ def samples_of(image: Image.Image, rawmode: str) -> tuple[Samples, Samples | Non
         deep = np.asarray(image).astype(np.uint32)
         if image.format == "TIFF" and tiff_tag(image, 262) == 0:  # PhotometricInterpretation: white is 0
             deep = 65535 - deep  # which Pillow does for 8 bits only
-        return to_8_bits(deep, 4095 if rawmode == "I;12" else 65535)[:, :, None], opacity(deep[:, :, None], key)
+        eight = to_8_bits(deep, 4095 if rawmode == "I;12" else 65535, few_bits=few_bits)
+        return eight[:, :, None], opacity(deep[:, :, None], key)
     if mode in {"I", "F", "LAB", "HSV"}:
         what = {"I": "32-bit integer samples", "F": "floating-point samples"}.get(mode, f"{mode} colours")
         raise PictureError(f"{what} are not supported")

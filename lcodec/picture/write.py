@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
 
 from lcodec.errors import PictureError
-from lcodec.picture.metadata import DIRECTORIES, EXIF_PREFIX, descriptive
+from lcodec.picture.exif import EXIF_PREFIX, resolution_in
+from lcodec.picture.metadata import DIRECTORIES, descriptive
 from lcodec.picture.picture import METADATA, WHITE, Picture
 from lcodec.picture.pillow import to_image
 from lcodec.picture.read import Note, ignore
@@ -32,6 +36,10 @@ _KEEPS_ALPHA = {"png", "webp", "tiff", "npy"}
 _PREDICTOR, _XMP = 317, 700  # TIFF tags
 #: Bytes of EXIF or XMP in a JPEG file: one marker of 65,535 holds either, with its prefix.
 _JPEG_METADATA_MAX = 65_500
+#: Bytes of a block of 64 coefficients, each of a code of at most 16 bits and 10 bits of value; some may be escaped.
+_BLOCK_MAX = 64 * 26 // 8 + 12
+#: Pillow's size of buffers is global.
+_buffers = threading.Lock()
 
 
 class Sink(Protocol):
@@ -80,11 +88,31 @@ def write_picture(
     else:
         name, options = WRITES[format]
         try:
-            to_image(picture).save(data, name, **options | _metadata_options(format, kept))
+            with _room(picture) if format == "jpg" else nullcontext():
+                to_image(picture).save(data, name, **options | _metadata_options(format, kept))
         except (OSError, ValueError, RuntimeError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
             size = f"{picture.width}x{picture.height}"
             raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
     target.write(data.getbuffer())
+
+
+@contextmanager
+def _room(picture: Picture) -> Iterator[None]:
+    """Let Pillow allot room for any JPEG of this size: with codes of its own, libjpeg writes all of it at one go.
+
+    Pillow's guess of two bytes a pixel is too little for noise, and for a picture narrower than a block. Pages that are
+    not written to take no memory.
+    """
+    from PIL import ImageFile
+
+    blocks = (-(-picture.width // 8)) * (-(-picture.height // 8)) * picture.pixels.shape[2]
+    with _buffers:
+        old = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = min(max(old, blocks * _BLOCK_MAX), (1 << 31) - 1)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = old
 
 
 def _metadata_options(format: str, kept: dict[str, bytes]) -> dict[str, Any]:  # noqa: A002
@@ -108,6 +136,8 @@ def _metadata_options(format: str, kept: dict[str, bytes]) -> dict[str, Any]:  #
         return options | {"tiffinfo": tags}
     if exif is not None:
         options["exif"] = EXIF_PREFIX + exif
+        if format != "webp" and (resolution := resolution_in(exif)):  # where programs look that do not read EXIF
+            options["dpi"] = resolution
     if xmp is not None and format == "png":
         from PIL import PngImagePlugin
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from .conftest import Run
+from .test_errors import COMMAND, ENVIRONMENT
 
 
 @pytest.fixture
@@ -137,3 +139,40 @@ def test_nonsense_is_refused(run: Run, photo: Path, arguments: list[str]) -> Non
     assert (result.code, result.out) == (2, b"")
     assert not photo.with_suffix(".lcdc").exists()
     assert run("decode", photo, "--background", "nocolour").code == 2
+
+
+def test_a_damaged_tiff_is_one_line(crop: Image.Image, tmp_path: Path) -> None:
+    """Also where the library that decodes it writes to standard error itself."""
+    path = tmp_path / "a.tif"
+    crop.save(path, compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    data[200:260] = b"\xff" * 60
+    path.write_bytes(data)
+    done = subprocess.run(
+        [*COMMAND, "encode", "--quiet", path], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{path}: the picture is damaged or truncated: " in done.stderr
+
+
+def test_what_is_left_out_is_noted_and_listed(run: Run, crop: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    crop.save(path, comment=b"the day we met", dpi=(300, 300))
+    result = run("encode", path, "-o", "-")
+    assert result.err.splitlines()[0] == f"lcodec: {path}: note: comment left out"
+    record = run("encode", "-f", "--json", path).records[0]
+    assert record["notes"] == ["comment left out"]
+    for form in ("jpg", "png", "tiff"):
+        decoded = opened(run("decode", path.with_suffix(".lcdc"), "-o", "-", "--format", form).out)
+        assert decoded.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF", ".hif", ".jxl"])
+def test_pictures_of_plugins_are_found_in_folders(suffix: str, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / f"a{suffix}").write_bytes(b"no such picture")
+    result = run("encode", "-r", folder, "-O", tmp_path / "coded")
+    assert f"a{suffix}" in result.err
+    assert "not a picture" in result.err

@@ -1,0 +1,118 @@
+"""XMP packets: made to fit upright samples of another size, rid of what they announce and is gone, and joined.
+
+A packet is changed as text, for a parser would write all of it anew. Every search is linear in its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["announces", "joined", "orientation_in_xmp", "upright_xmp", "without_announcements"]
+
+_GAIN_MAP = b"http://ns.adobe.com/hdr-gain-map/1.0/"
+_APPLE_GAIN_MAP = b"http://ns.apple.com/HDRGainMap/1.0/"
+_CAMERA = b"http://ns.google.com/photos/1.0/camera/"
+_CONTAINER = b"http://ns.google.com/photos/1.0/container/"
+_NOTE = b"http://ns.adobe.com/xmp/note/"
+#: Names, by their namespaces, that announce something behind the picture, which is not kept: maps of gain, videos,
+#: a list of both, and the rest of the packet.
+_ANNOUNCE: dict[bytes, bytes] = {
+    _GAIN_MAP: rb"[\w.-]+",
+    _APPLE_GAIN_MAP: rb"[\w.-]+",
+    _CAMERA: rb"(?:MicroVideo|MotionPhoto)\w*",
+    _CONTAINER: rb"Directory",
+    _NOTE: rb"HasExtendedXMP",
+}
+_SIZES = (("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension"))
+
+
+def upright_xmp(xmp: bytes, size: tuple[int, int] | None = None) -> bytes:
+    """Set tiff:Orientation to 1 and the sizes to `size`, width and height, as attributes or elements."""
+    xmp = re.sub(rb"""(tiff:Orientation\s*(?:=\s*["']|>\s*))[2-8]""", rb"\g<1>1", xmp)
+    if size is not None:
+        for names, value in zip(_SIZES, size, strict=True):
+            for name in names:
+                xmp = re.sub(rb"""(%s\s*(?:=\s*["']|>\s*))\d+""" % name.encode(), rb"\g<1>%d" % value, xmp)
+    return xmp
+
+
+def orientation_in_xmp(xmp: bytes) -> int | None:
+    """Return the orientation, 1..8, that a packet says; None where it says none."""
+    found = re.search(rb"""tiff:Orientation\s*(?:=\s*["']|>\s*)([1-8])\b""", xmp)
+    return int(found.group(1)) if found else None
+
+
+def announces(xmp: bytes) -> set[str]:
+    """Say what a packet announces behind the picture: a "gain map", a "video", both or neither."""
+    found = set()
+    if _prefixes(xmp, _GAIN_MAP) or _prefixes(xmp, _APPLE_GAIN_MAP) or _semantic(xmp, b"GainMap"):
+        found.add("gain map")
+    if _semantic(xmp, b"MotionPhoto") or any(
+        re.search(rb"""%s:(?:MicroVideo|MotionPhoto)\s*(?:=\s*["']|>\s*)1""" % re.escape(prefix), xmp)
+        for prefix in _prefixes(xmp, _CAMERA)
+    ):
+        found.add("video")
+    return found
+
+
+def without_announcements(xmp: bytes) -> bytes:
+    """Take out the attributes and elements that announce what is not kept."""
+    for namespace, names in _ANNOUNCE.items():
+        for prefix in _prefixes(xmp, namespace):
+            name = rb"%s:%s" % (re.escape(prefix), names)
+            xmp = re.sub(rb"""\s%s\s*=\s*(?:"[^"]*"|'[^']*')""" % name, b"", xmp)
+            xmp = _without_elements(xmp, name)
+    return xmp
+
+
+def joined(xmp: bytes, extension: bytes) -> bytes | None:
+    """Put the descriptions of an extension into the packet (XMP specification, part 3, 1.1.3.1).
+
+    Returns None where either is not as it should be, or the result would be no XML.
+    """
+    inner = re.search(rb"<rdf:RDF\b[^>]*>(.*)</rdf:RDF\s*>", extension, re.DOTALL)
+    end = xmp.rfind(b"</rdf:RDF")
+    if inner is None or end < 0:
+        return None
+    whole = xmp[:end] + inner.group(1) + xmp[end:]
+    return whole if _is_xml(whole) else None
+
+
+def _is_xml(packet: bytes) -> bool:
+    from xml.etree import ElementTree
+
+    if b"<!" in packet:  # document types and entities, which may unfold without end, have no place in XMP
+        return False
+    try:
+        ElementTree.fromstring(packet.strip(b"\0 \t\r\n"))  # noqa: S314
+    except (ElementTree.ParseError, ValueError):
+        return False
+    return True
+
+
+def _prefixes(xmp: bytes, namespace: bytes) -> Iterable[bytes]:
+    """Return the prefixes that a packet has for a namespace."""
+    return set(re.findall(rb"""xmlns:([\w.-]{1,64})\s*=\s*["']%s["']""" % re.escape(namespace), xmp))
+
+
+def _semantic(xmp: bytes, kind: bytes) -> bool:
+    return re.search(rb""":Semantic\s*(?:=\s*["']|>\s*)%s\b""" % kind, xmp) is not None
+
+
+def _without_elements(xmp: bytes, name: bytes) -> bytes:
+    """Take out the elements of a name, with everything in them; such elements do not contain each other."""
+    kept, place = [], 0
+    for start in re.finditer(rb"<(%s)(?=[\s/>])[^<>]*>" % name, xmp):
+        if start.start() < place:
+            continue
+        end = start.end()
+        if not start.group().endswith(b"/>"):
+            closing = b"</%s>" % start.group(1)
+            found = xmp.find(closing, end)
+            if found < 0:
+                break
+            end = found + len(closing)
+        kept.append(xmp[place : start.start()])
+        place = end
+    return b"".join(kept) + xmp[place:] if kept else xmp

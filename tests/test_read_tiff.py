@@ -1,0 +1,197 @@
+"""TIFF: the page that is the picture, raw photos, what tags say, and a library that writes to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lcodec.errors import PictureError
+from tests.support import files
+from tests.support.reading import read, save, smooth
+
+PIXELS = np.asarray(smooth())
+SMALL = np.asarray(smooth(24, 16))
+REDUCED = ((254, 4, 1),)
+
+
+def joined(first: bytes, second: bytes) -> bytes:
+    """Two little-endian TIFFs of one page each as the pages of one."""
+    out, base = bytearray(first), len(first)
+    moved = bytearray(second)
+    start = struct.unpack_from("<I", moved, 4)[0]
+    count = struct.unpack_from("<H", moved, start)[0]
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, number, value = struct.unpack_from("<HHII", moved, entry)
+        if tag in {273, 324} or number * {3: 2, 4: 4}.get(kind, 1) > 4:
+            struct.pack_into("<I", moved, entry + 8, value + base)
+    link = struct.unpack_from("<I", out, 4)[0]
+    struct.pack_into("<I", out, link + 2 + 12 * struct.unpack_from("<H", out, link)[0], start + base)
+    return bytes(out + moved)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("tag", [(50706, 4, 0x01040000), (262, 3, 32803), (262, 3, 34892)])
+def test_raw_photos_are_refused(order: str, tag: tuple[int, int, int]) -> None:
+    with pytest.raises(PictureError, match="raw photo"):
+        read(files.tiff(SMALL, order=order, tags=(*REDUCED, tag)))
+
+
+def test_raw_photos_with_the_sensor_in_a_page_below() -> None:
+    preview = bytearray(files.tiff(SMALL, tags=(*REDUCED, (330, 4, 0))))
+    below = len(preview)
+    preview += (
+        struct.pack("<H", 2) + struct.pack("<HHII", 254, 4, 1, 0) + struct.pack("<HHII", 262, 3, 1, 32803) + bytes(4)
+    )
+    at = preview.index(struct.pack("<HHII", 330, 4, 1, 0))
+    struct.pack_into("<I", preview, at + 8, below)
+    with pytest.raises(PictureError, match="raw photo"):
+        read(bytes(preview))
+    canon = bytearray(joined(files.tiff(PIXELS), files.tiff(SMALL)))
+    canon[8:10] = b"CR"
+    with pytest.raises(PictureError, match="raw photo"):
+        read(bytes(canon))
+
+
+@pytest.mark.parametrize(
+    "magic", [b"FUJIFILMCCD-RAW 0201", b"IIRO\x08\0\0\0", b"IIU\0\x18\0\0\0", b"\0\0\0\x18ftypcrx ", b"FOVb"]
+)
+def test_raw_photos_that_are_no_tiff(magic: bytes) -> None:
+    with pytest.raises(PictureError, match="raw photo"):
+        read(magic + bytes(600))
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+def test_the_first_full_page_is_the_picture(deflate: bool) -> None:
+    small, mask = files.tiff(SMALL, tags=REDUCED), files.tiff(SMALL, tags=((254, 4, 4),))
+    old = files.tiff(SMALL, tags=((255, 3, 2),))
+    full = files.tiff(PIXELS, deflate=deflate)
+    for data in (joined(small, full), joined(old, full), joined(full, small), joined(full, mask), joined(mask, full)):
+        found, notes = read(data)
+        assert (found.pixels == PIXELS).all()
+        assert notes == []
+    found, notes = read(joined(files.tiff(SMALL), full))
+    assert (found.pixels == SMALL).all()
+    assert notes == ["the first of 2 frames"]
+    assert read(small)[1] == ["the file calls its only picture a reduced one"]
+
+
+def test_damage_of_a_later_page_does_not_matter() -> None:
+    data = joined(files.tiff(PIXELS), files.tiff(SMALL))
+    found, notes = read(data[:-40])
+    assert (found.pixels == PIXELS).all()
+    assert notes == []
+
+
+# ---------------------------------------------------------------------------------------------------------------- tags
+
+
+def test_captions_and_places_are_noted() -> None:
+    image = smooth()
+    photoshop = b"8BIM\x04\x04\0\0\0\0\0\x08\x1c\x02\x78\0\3abc"
+    assert read(save(image, "TIFF", tiffinfo={33723: b"\x1c\x02\x78\0\3abc"}))[1] == ["IPTC left out"]
+    assert read(save(image, "TIFF", tiffinfo={34377: photoshop}))[1] == ["IPTC left out"]
+    assert read(save(image, "TIFF", tiffinfo={34377: photoshop.replace(b"\x04\x04", b"\x03\xed")}))[1] == []
+    assert "GeoTIFF" in read(save(image, "TIFF", tiffinfo={34735: (1, 1, 0, 0)}))[1][0]
+    found, notes = read(save(image, "TIFF", dpi=(300, 300), description="a caption"))
+    tags = Image.Exif()
+    tags.load(found.exif or b"")
+    assert (tags[270], tags[282], notes) == ("a caption", 300, [])
+
+
+def test_colours_that_tags_describe_become_a_profile() -> None:
+    primaries, white = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06), (0.3127, 0.329)
+    found, notes = read(save(smooth(), "TIFF", tiffinfo={319: primaries, 318: white}))
+    assert notes == []
+    assert found.icc is not None
+    linear = tuple(round(65535 * value / 255) for value in range(256))
+    found, notes = read(save(smooth().convert("L"), "TIFF", tiffinfo={301: linear}))
+    assert notes == []
+    assert found.icc is not None
+    assert found.icc[16:20] == b"GRAY"
+    srgb = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+    assert read(save(smooth(), "TIFF", tiffinfo={319: srgb, 318: white}))[0].icc is None
+    assert "span no colours" in read(save(smooth(), "TIFF", tiffinfo={319: (0.3,) * 6}))[1][0]
+
+
+# ------------------------------------------------------------------------------------------------ kinds that are unread
+
+
+def deep(*channels: int) -> Any:
+    return np.dstack([np.asarray(smooth().convert("L")).astype(np.uint16) * 257] * len(channels))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: files.tiff(deep(0, 0), photometric=1, bits=16, tags=((338, 3, 2),)), "16-bit grey with alpha"),
+        (lambda: files.tiff(np.zeros((4, 4, 3), np.uint32), bits=32, tags=((339, 3, 3),)), "32-bit floating-point"),
+        (lambda: files.tiff(np.zeros((4, 4, 3), np.uint32), bits=32), "samples of 32 bits"),
+        (lambda: files.tiff(np.zeros((4, 4, 3), np.uint16), bits=16, tags=((339, 3, 2),)), "16-bit signed"),
+        (lambda: files.tiff(np.zeros((4, 4, 7), np.uint8)), "7 channels"),
+        (lambda: files.tiff(PIXELS, tags=((259, 3, 50001),)), "compressed by WebP"),
+        (lambda: files.tiff(PIXELS, tags=((259, 3, 34712),)), "compressed by JPEG 2000"),
+        (lambda: files.tiff(PIXELS, photometric=32845), "LogLuv"),
+        (lambda: files.tiff(PIXELS, photometric=6, tags=((530, 4, 0x00020002),)), "YCbCr"),
+    ],
+)
+def test_kinds_that_are_not_read_are_named(make: Any, what: str) -> None:
+    with pytest.raises(PictureError, match="such a TIFF is not read: .*" + what):
+        read(make())
+
+
+def test_what_is_read_but_truncated_is_called_truncated() -> None:
+    for data in (files.tiff(deep(0, 0, 0), bits=16, deflate=True), save(smooth(), "TIFF", compression="tiff_lzw")):
+        with pytest.raises(PictureError, match=r"damaged|not a picture"):
+            read(data[: len(data) // 2])
+
+
+# ------------------------------------------------------------------------------------------- what the library writes
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4"])
+def test_standard_error_belongs_to_us(compression: str, capfd: pytest.CaptureFixture[str]) -> None:
+    image = smooth().convert("1") if compression == "group4" else smooth()
+    for place in (60, 200, 400):
+        data = bytearray(save(image, "TIFF", compression=compression))
+        data[place : place + 60] = b"\xff" * 60
+        with contextlib.suppress(PictureError):
+            assert all(line.startswith("damaged, ") for line in read(bytes(data))[1])
+        os.write(2, b"own words\n")
+    assert capfd.readouterr() == ("", "own words\n" * 3)
+
+
+def test_the_reason_is_the_librarys(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(save(smooth(), "TIFF", compression="tiff_lzw"))
+    data[200:260] = b"\xff" * 60
+    with pytest.raises(PictureError, match="Using code not yet in table"):
+        read(bytes(data))
+    assert capfd.readouterr().err == ""
+
+
+def test_words_of_others_are_passed_on(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import TiffImagePlugin
+
+    load = TiffImagePlugin.TiffImageFile.load
+
+    def talking(self: Any) -> Any:
+        if self.tile:  # not decoded yet
+            os.write(2, b"another thread says this\nTIFFReadDirectory: Warning, Unknown field with tag 4711.\n")
+        return load(self)
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", talking)
+    assert read(save(smooth(), "TIFF", compression="tiff_lzw"))[1] == []
+    assert capfd.readouterr().err == "another thread says this\n"
+
+
+def test_without_a_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: int) -> int:
+        raise OSError("closed")
+
+    monkeypatch.setattr(os, "dup", closed)
+    assert (read(save(smooth(), "TIFF", compression="tiff_lzw"))[0].pixels == PIXELS).all()

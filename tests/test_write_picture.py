@@ -1,0 +1,93 @@
+"""Pictures to files: every format gives back what it can hold, and says what it cannot."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from lcodec.errors import PictureError
+from lcodec.picture import WRITES, Picture, write_picture
+from lcodec.picture.exif import Resolution, with_resolution
+from tests.support.reading import read
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+PHOTO = Path(__file__).parent / "data" / "photo.jpg"
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    with Image.open(PHOTO) as image:
+        return image.crop((300, 200, 340, 230))
+
+
+@pytest.mark.parametrize("form", WRITES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_write(photo: Image.Image, form: str, channels: int) -> None:
+    pixels = np.asarray(photo)[:, :, :channels]
+    out = io.BytesIO()
+    write_picture(Picture(pixels), out, form)
+    back = np.load(io.BytesIO(out.getvalue())) if form == "npy" else read(out.getvalue())[0].pixels
+    difference = np.abs(back.astype(int) - pixels)
+    assert difference.max() == 0 if form != "jpg" else difference.mean() < 3
+    assert back.shape == pixels.shape or form == "webp"
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"), [("png", True), ("jpg", True), ("webp", True), ("tiff", True), ("ppm", False)]
+)
+def test_write_profile(photo: Image.Image, form: str, kept: bool) -> None:
+    out = io.BytesIO()
+    write_picture(Picture(np.asarray(photo), SRGB), out, form)
+    assert read(out.getvalue())[0].icc == (SRGB if form != "ppm" else None)
+
+
+def test_write_needs_no_seek() -> None:
+    class Pipe(io.RawIOBase):
+        size = 0
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            self.size += len(data)
+            return len(data)
+
+    for form in WRITES:
+        pipe = Pipe()
+        write_picture(Picture(np.zeros((4, 4, 3), np.uint8)), pipe, form)
+        assert pipe.size
+
+
+def test_write_refuses_what_a_format_cannot_hold() -> None:
+    with pytest.raises(PictureError, match="16384x1"):
+        write_picture(Picture(np.zeros((1, 16_384, 3), np.uint8)), io.BytesIO(), "webp")
+    with pytest.raises(PictureError, match="gif"):
+        write_picture(Picture(np.zeros((1, 1, 3), np.uint8)), io.BytesIO(), "gif")
+
+
+@pytest.mark.parametrize("shape", [(512, 512, 3), (20_000, 1, 3), (1, 20_000, 3), (400, 400, 1), (7, 9, 3)])
+def test_noise_fits_into_a_jpeg(shape: tuple[int, int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    """Pillow's own buffer is too small for it."""
+    from PIL import ImageFile
+
+    before = ImageFile.MAXBLOCK
+    pixels = np.random.default_rng(0).integers(0, 2, shape, dtype=np.uint8) * np.uint8(255)
+    out = io.BytesIO()
+    write_picture(Picture(pixels), out, "jpg")
+    assert read(out.getvalue())[0].pixels.shape == shape
+    assert before == ImageFile.MAXBLOCK
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("value", [0, 1 << 31, (1 << 32) - 1])
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_a_resolution_that_no_file_holds(value: int, form: str) -> None:
+    exif = with_resolution(None, Resolution((value, 1), (300, 1), 2))
+    out = io.BytesIO()
+    write_picture(Picture(np.zeros((4, 4, 3), np.uint8), exif=exif), out, form)
+    assert read(out.getvalue())[0].exif == exif
