@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from lcodec import metrics
@@ -28,48 +26,17 @@ from lcodec.picture import Picture
 from lcodec.training.data import Photos, load_photos
 from lcodec.training.export import model_arrays, parameters_of, write_model
 from lcodec.training.gradient import Gradient
-from lcodec.training.loop import STATE_FILE, Settings, train
+from lcodec.training.loop import STATE_FILE, train
 from lcodec.training.objective import objective
-from lcodec.training.parameters import ANCHORS, SIZES, Parameters, at_quality, effective, respaced, start, unfold
+from lcodec.training.parameters import ANCHORS, Parameters, at_quality, effective, respaced, unfold
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
 from lcodec.training.run import begin
-from lcodec.training.state import Progress, State, load_state
+from lcodec.training.state import load_state
 from lcodec.zoo import Zoo, as_model
 from tests.support.pictures import picture
+from tests.support.training import crops, folder, ignore, initial, photos, settings
 
-SMALL = replace(SIZES["small"], fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8, context=24)
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    for seed in range(4):
-        Image.fromarray(picture(160, 200, seed=seed)).save(folder / f"{seed}.png")
-    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def photos(folder: Path) -> Photos:
-    return load_photos([folder])
-
-
-def crops(photos: Photos, count: int, size: int, seed: int) -> NDArray[np.uint8]:
-    return photos.crops(photos.draw(count, size, np.random.default_rng(seed)))
-
-
-def initial(photos: Photos) -> State:
-    params = start(crops(photos, 24, 64, 0), torch.Generator().manual_seed(0), SMALL)
-    return State(params, {name: value.clone() for name, value in params.items()}, {}, {}, Progress(), Goal())
-
-
-def settings(out: Path, steps: int, **others: Any) -> Settings:
-    return Settings(out, steps=steps, batch=4, crop=64, rate=2e-3, bfloat16=False, **others)
-
-
-def ignore(_: dict[str, Any]) -> None:
-    """Report nothing."""
+__all__ = ["folder", "photos"]  # fixtures
 
 
 def test_photos_are_found_and_bad_ones_named(photos: Photos, folder: Path) -> None:

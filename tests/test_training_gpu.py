@@ -19,7 +19,7 @@ from lcodec.training.gradient import Gradient, cropper
 from lcodec.training.loop import READ_EVERY, STATE_FILE, train
 from lcodec.training.parameters import FIXED
 from lcodec.training.state import load_state
-from tests.test_training import folder, ignore, initial, photos, settings
+from tests.support.training import folder, ignore, initial, photos, settings
 
 __all__ = ["folder", "photos"]  # fixtures
 
