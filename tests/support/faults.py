@@ -34,7 +34,7 @@ job = Job(None, pathlib.Path(sys.argv[1]))
 try:
     with _signals_raised():
         for letter in itertools.cycle(b"ab"):
-            write(job, bytes([letter]) * (1 << 20), force=True)
+            write(job, [bytes([letter]) * (1 << 20)], force=True)
             print(flush=True)
 except (KeyboardInterrupt, Terminated):
     pass
@@ -75,6 +75,7 @@ def end_runs(
         process.send_signal(number)
         process.communicate()
         code = process.returncode
+        assert code in {0, -number, 128 + number}, f"exit code {code}: it did not run until it was ended"
         after = (folder / TARGET).read_bytes()
         assert after in {old, *new}, f"a partial file of {len(after)} bytes"
         left = temporaries(folder)
