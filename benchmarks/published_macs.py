@@ -2,7 +2,7 @@
 
 FAMILY is `evc`, `dcvc-rt` or `dcvc-uf`, with DIR the folder of it in a checkout of microsoft/DCVC (the one that holds
 `src`), or `compressai`, run by a Python that has it. Networks are built with random weights, and run on zeros; torch
-counts. The figures stand in `results/complexity-published.csv`, with what was counted. Imports nothing of lcodec.
+counts. The figures stand in `published-complexity.csv`, with what was counted. Imports nothing of lcodec.
 """
 
 from __future__ import annotations
