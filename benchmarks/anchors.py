@@ -1,6 +1,6 @@
 """`python -m benchmarks.anchors DIR`: do the figures of `lcodec eval` agree with the rivals' curves measured before?
 
-DIR is what `lcodec eval KODAK --out DIR` wrote. Each codec of the report that `lcodec.compare.rivals` has a curve of is
+DIR is what `lcodec eval KODAK --out DIR` wrote. Each codec of the report that `benchmarks.published` has a curve of is
 compared with it by BD-rate, over PSNR 28 to 38 dB and MS-SSIM 11 to 20 dB; over 1 % either way fails.
 """
 
@@ -11,10 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from lcodec.compare import Curve, Metric, names, rival
+from benchmarks.common import show
+from benchmarks.published import Curve, Metric, names, rival
 
 WINDOWS: dict[Metric, tuple[float, float]] = {"psnr": (28, 38), "ms_ssim": (11, 20)}  # dB
 LIMIT = 1.0  # percent
@@ -40,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.anchors", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="what `lcodec eval --out` wrote")
     measured = curves(parser.parse_args().folder / "report.json")
-    table = Table("codec", *WINDOWS, title="BD-rate against the curves measured before, %")
+    rows = []
     worst = 0.0
     for name, curve in measured.items():
         if name in names():
@@ -48,8 +46,10 @@ def main() -> None:
                 curve.bd_rate_against(rival(name), metric, window=window).percent for metric, window in WINDOWS.items()
             ]
             worst = max(worst, *map(abs, deltas))
-            table.add_row(curve.title, *(f"{delta:+.2f}" for delta in deltas))
-    Console().print(table)
+            shown = (f"{delta:+.2f}" for delta in deltas)
+            rows.append({"codec": curve.title} | dict(zip(WINDOWS, shown, strict=True)))
+    heads = ("codec", *WINDOWS)
+    show(rows, dict(zip(heads, heads, strict=True)), "BD-rate against the curves measured before, %")
     sys.exit(f"one differs by {worst:.2f} %" if worst > LIMIT else 0)
 
 

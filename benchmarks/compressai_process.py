@@ -11,6 +11,21 @@ import sys
 from pathlib import Path
 
 
+def declare_operators() -> object:
+    """Let CompressAI be imported; what this returns must be kept for as long.
+
+    CompressAI imports torchvision, whose wheel for CUDA has no operators beside a CPU build of torch, and then fails to
+    register their shapes. It uses none of them. Where torchvision is whole, they exist already.
+    """
+    import torch
+
+    operators = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        with contextlib.suppress(RuntimeError):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return operators
+
+
 def main() -> None:
     """Run `compressai_process.py encode PHOTO STREAM` or `compressai_process.py decode STREAM PHOTO`."""
     direction, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
@@ -18,12 +33,7 @@ def main() -> None:
     import torch
     from PIL import Image
 
-    operators = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        # CompressAI imports torchvision, whose wheel for CUDA has no operators beside a CPU build of torch, and then
-        # fails to register their shapes. It uses none of them. Where torchvision is whole, they exist already.
-        with contextlib.suppress(RuntimeError):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    kept = declare_operators()  # noqa: F841
     from compressai.zoo import bmshj2018_hyperprior
 
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cross_path DIR`: what NumPy encodes, torch decodes, and the other way round.
+"""`python -m benchmarks.cross_path --photos DIR`: what NumPy encodes, torch decodes, and the other way round.
 
 NumPy and torch are two implementations of the networks and of the entropy model. Their analyses are floating point and
 may round a latent differently, so their streams need not be equal; but whichever wrote a stream, both must decode the
@@ -7,7 +7,6 @@ very symbols that were coded (their checksum is in the stream, and a mismatch an
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from itertools import product
@@ -15,11 +14,9 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.common import open_model, parser_of, photos_of, show
 from lcodec.codec import MAX_PIXELS, Backend, Device, decode, encode
-from lcodec.defaults import MODEL
 from lcodec.errors import DamagedError
 from lcodec.picture import Picture, read_picture
 from lcodec.zoo import Model, Zoo
@@ -66,17 +63,16 @@ def check(photo: Path, quality: float, model: Model, zoo: Zoo, device: Device) -
     return Check(photo.name, quality, streams["numpy"] == streams["torch"], tuple(wrong), largest, differing)
 
 
-def show(checks: list[Check]) -> None:
+def summarise(checks: list[Check]) -> None:
     """Print the failures, and the sums."""
-    table = Table("promise", f"kept, of {len(checks)}", title="NumPy against torch, photos times qualities")
-    rows = {
+    kept = {
         "all four combinations decode the symbols that were coded": sum(not item.wrong_symbols for item in checks),
         f"pixels within {TOLERANCE}/255": sum(item.largest_difference <= TOLERANCE for item in checks),
         "both wrote the same bytes (not promised)": sum(item.same_stream for item in checks),
     }
-    for what, count in rows.items():
-        table.add_row(what, str(count))
-    Console().print(table)
+    heads = {"promise": "promise", "kept": f"kept, of {len(checks)}"}
+    rows = [{"promise": promise, "kept": count} for promise, count in kept.items()]
+    show(rows, heads, "NumPy against torch, photos times qualities")
     print(f"largest share of samples that differ in a photo: {max(item.differing for item in checks):.4%}")
     for item in checks:
         if not item.passed:
@@ -85,19 +81,14 @@ def show(checks: list[Check]) -> None:
 
 def main() -> None:
     """Run the command; the exit code is 1 if a check fails."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cross_path", description=__doc__)
-    parser.add_argument("photos", type=Path, help="folder of PNG files")
-    parser.add_argument("--model", default=MODEL, help="name of an installed model")
+    parser = parser_of("cross_path", __doc__)
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--device", choices=get_args(Device), default="cpu", help="where torch runs")
     arguments = parser.parse_args()
-    photos = sorted(arguments.photos.glob("*.png"))
-    if not photos:
-        parser.error(f"no PNG files in {arguments.photos}")
-    zoo = Zoo()
-    model = zoo.load(arguments.model)
-    checks = [check(*task, model, zoo, arguments.device) for task in product(photos, arguments.qualities)]
-    show(checks)
+    zoo, model = open_model(arguments.model)
+    tasks = product(photos_of(arguments.photos), arguments.qualities)
+    checks = [check(*task, model, zoo, arguments.device) for task in tasks]
+    summarise(checks)
     sys.exit(not all(item.passed for item in checks))
 
 

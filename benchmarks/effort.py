@@ -8,45 +8,41 @@ on where it was. The table goes into the README, and a test compares it with the
 
 from __future__ import annotations
 
-import argparse
-import csv
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean
 
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
-
-from benchmarks.kodak import label_of, open_model
-from benchmarks.report import splice
+from benchmarks import common
+from benchmarks.common import (
+    README,
+    RESULTS,
+    add_out,
+    append_rows,
+    label_of,
+    open_model,
+    parser_of,
+    photos_of,
+    read_rows,
+    splice,
+    spread,
+)
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.compare.bd_rate import bd_rate
-from lcodec.defaults import MODEL
 from lcodec.effort import EFFORT_MAX
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.picture import Picture, read_picture
-from lcodec.processes import in_order
 
-RESULTS = Path(__file__).parent / "results" / "effort.csv"
-README = Path(__file__).parents[1] / "README.md"
+CSV = RESULTS / "effort.csv"
 QUALITIES = (15, 50, 85)
-COLUMNS = ("model", "photo", "effort", "quality", "bytes", "bpp", "db", "encode_s")
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 Task = tuple[str, Path, int, float]
 Key = tuple[str, str, int, float]
 
 
-def photos_of(folder: Path) -> list[Path]:
-    """Return the photos of a folder."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def _measure(task: Task) -> list[str]:
+def _measure(task: Task) -> dict[str, str]:
     model, photo, effort, quality = task
     zoo, loaded = open_model(model)
     picture = read_picture(photo, max_pixels=MAX_PIXELS)
@@ -60,17 +56,21 @@ def _measure(task: Task) -> list[str]:
     decoded = decode(data, zoo).pixels
     by_psnr = loaded.goal.aim == "mse"
     db = psnr(picture.pixels, decoded) if by_psnr else ms_ssim_db(ms_ssim(picture.pixels, decoded))
-    row = (label_of(loaded), photo.name, effort, f"{quality:g}", len(data), f"{bpp:.6f}", f"{db:.4f}")
-    return [*map(str, row), f"{seconds:.3f}"]
+    return {
+        "model": label_of(loaded),
+        "photo": photo.name,
+        "effort": str(effort),
+        "quality": f"{quality:g}",
+        "bytes": str(len(data)),
+        "bpp": f"{bpp:.6f}",
+        "db": f"{db:.4f}",
+        "encode_s": f"{seconds:.3f}",
+    }
 
 
-def read_rows(path: Path) -> dict[Key, dict[str, str]]:
+def read_results(path: Path) -> dict[Key, dict[str, str]]:
     """Return what is measured already."""
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {(row["model"], row["photo"], int(row["effort"]), float(row["quality"])): row for row in rows}
+    return {(row["model"], row["photo"], int(row["effort"]), float(row["quality"])): row for row in read_rows(path)}
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def lines(rows: dict[Key, dict[str, str]], label: str) -> tuple[list[Line], int]
     for (effort, photo), points in curves.items():
         if len(points) == len(curves[0, photo]) > 1:
             plain = zip(*curves[0, photo], strict=True)
-            deltas[effort][photo] = bd_rate(*zip(*points, strict=True), *plain).percent  # type: ignore[misc]
-    shared = set.intersection(*map(set, deltas.values()))  # type: ignore[arg-type]
+            deltas[effort][photo] = bd_rate(*zip(*points, strict=True), *plain).percent
+    shared = set.intersection(*map(set, deltas.values()))
     found = [
         Line(effort, len(own), mean(seconds[effort]), mean(own.values()), mean(own[photo] for photo in shared))
         for effort, own in sorted(deltas.items())
@@ -122,44 +122,34 @@ def table(rows: dict[Key, dict[str, str]], label: str) -> str:
 def show(rows: dict[Key, dict[str, str]], label: str) -> None:
     """Print a row for each effort."""
     found, shared = lines(rows, label)
-    shown = Table("effort", "photos", "seconds", "BD-rate, %", f"on {shared} photos", title=label)
-    for line in found:
-        figures = f"{line.seconds:.2f}", f"{line.delta:+.2f}", f"{line.on_shared:+.2f}"
-        shown.add_row(str(line.effort), str(line.photos), *figures)
-    Console().print(shown)
+    heads = {"effort": "effort", "photos": "photos", "seconds": "seconds", "delta": "BD-rate, %"}
+    signed = ("delta", "on_shared")
+    figures = [
+        asdict(line) | {name: f"{getattr(line, name):+.2f}" for name in signed} | {"seconds": f"{line.seconds:.2f}"}
+        for line in found
+    ]
+    common.show(figures, heads | {"on_shared": f"on {shared} photos"}, label)
 
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.effort", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument("--model", default=MODEL, help="name, or path of a model file")
+    parser = parser_of("effort", __doc__, jobs=True)
     parser.add_argument("--efforts", type=int, nargs="+", default=range(EFFORT_MAX + 1), metavar="N")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, metavar="Q")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th photo")
-    parser.add_argument("--jobs", type=int, default=1, help="processes; from 2 on, of one thread each")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to add to")
+    add_out(parser, CSV, "CSV file to add to")
     arguments = parser.parse_args()
-    label, done = label_of(open_model(arguments.model)[1]), read_rows(arguments.out)
-    efforts, photos = sorted({0, *arguments.efforts}), photos_of(arguments.photos)[:: arguments.every]
+    label, done = label_of(open_model(arguments.model)[1]), read_results(arguments.out)
+    efforts, photos = sorted({0, *arguments.efforts}), photos_of(arguments.photos, arguments.every)
     tasks = [
         (arguments.model, photo, effort, quality)
         for effort, photo, quality in product(efforts, photos, arguments.qualities)
         if (label, photo.name, effort, quality) not in done
     ]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = not arguments.out.exists()
-    with arguments.out.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(COLUMNS)
-        results = in_order(_measure, tasks, arguments.jobs)
-        for row in track(results, "coding", len(tasks), console=Console(stderr=True)):
-            writer.writerow(row)
-            file.flush()
-    rows = read_rows(arguments.out)
+    append_rows(arguments.out, spread(_measure, tasks, arguments.jobs))
+    rows = read_results(arguments.out)
     show(rows, label)
-    if arguments.out == RESULTS:
+    if arguments.out == CSV:
         README.write_text(splice(README.read_text(encoding="utf-8"), table(rows, label), "effort"), encoding="utf-8")
 
 

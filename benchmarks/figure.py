@@ -1,6 +1,6 @@
 """The README's picture of the Kodak results: the shipped models' curves among others', as one SVG.
 
-It is made of the committed results and `lcodec.compare.rivals` alone, by `python -m benchmarks.report`; a test compares
+It is made of the committed results and `benchmarks.published` alone, by `python -m benchmarks.report`; a test compares
 its curves with those of a new one.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lcodec.compare import Curve, Metric, rival
+from benchmarks.common import RESULTS
+from benchmarks.published import Curve, Metric, rival
 from lcodec.compare.plots import COLOURS, Line, draw_lines
 
-FIGURE = Path(__file__).parent / "results" / "kodak.svg"
+FIGURE = RESULTS / "kodak.svg"
 
 #: The rivals that are drawn: all of the table would hide one another.
 DRAWN = {

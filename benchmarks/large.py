@@ -7,8 +7,6 @@ the same file size. Memory is given beyond the picture itself (width x height x 
 
 from __future__ import annotations
 
-import argparse
-import csv
 import shutil
 import subprocess
 import sys
@@ -16,9 +14,10 @@ import tempfile
 from pathlib import Path
 
 # The standard library alone: a child's peak memory counts that of the process that started it (`benchmarks.startup`).
-from benchmarks.startup import LCODEC, PLAIN, ROOT, Contender, Figures, run
+from benchmarks.common import RESULTS, ROOT, add_out, parser_of, write_rows
+from benchmarks.startup import LCODEC, PLAIN, Contender, Figures, run
 
-RESULTS = ROOT / "benchmarks" / "results" / "large.csv"
+CSV = RESULTS / "large.csv"
 JXL = "JPEG XL (cjxl -e 7)"
 MEBIBYTE = 1 << 20
 
@@ -27,11 +26,11 @@ MOSAIC = """
 import sys
 from pathlib import Path
 import numpy as np
+from benchmarks.common import photos_of
 from lcodec.picture import read_picture
 
 target, folder, width, height = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg"})
-photos = [read_picture(path, max_pixels=1 << 28).pixels for path in files]
+photos = [read_picture(path, max_pixels=1 << 28).pixels for path in photos_of(folder)]
 mosaic = np.empty((height, width, 3), np.uint8)
 top, number = 0, 0
 while top < height:
@@ -90,12 +89,11 @@ def row(contender: Contender, direction: str, figures: Figures, size: tuple[int,
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of PNG or JPEG files in colour")
+    parser = parser_of("large", __doc__, model=False)
     parser.add_argument("--size", type=int, nargs=2, default=(12_288, 8_192), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--memory", default="1GiB", help="the budget, as for `lcodec encode`")
     parser.add_argument("--distance", type=float, default=3.0, help="of cjxl: smaller is better, and larger files")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    add_out(parser, CSV)
     arguments = parser.parse_args()
     width, height = arguments.size
     rows = []
@@ -107,11 +105,7 @@ def main() -> None:
             for direction, command in (("encode", contender.encode), ("decode", contender.decode)):
                 rows.append(row(contender, direction, run(command), (width, height), arguments.memory))
                 print(rows[-1], file=sys.stderr)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.out, rows)
 
 
 if __name__ == "__main__":

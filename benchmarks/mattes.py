@@ -3,25 +3,25 @@
     python -m benchmarks.mattes
 
 The mattes are drawn here, like those that people have: soft and hard edges, gradients, hair, text, a luminance key of
-the test photo. `lcodec/alpha.py` quotes the sums.
+the test photo. `lcodec/picture/alpha.py` quotes the sums.
 """
 
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from benchmarks.common import ROOT
 from lcodec.picture.alpha import pack_alpha
 
 SIZE = (768, 512)
 #: Drawn this many times as large, then reduced: edges are antialiased.
 SCALE = 4
-PHOTO = Path(__file__).parents[1] / "tests" / "data" / "photo.jpg"
+PHOTO = ROOT / "tests" / "data" / "photo.jpg"
 
 Matte = NDArray[np.uint8]
 

@@ -14,14 +14,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.report import shipped
+from benchmarks.common import RESULTS, ROOT, shipped
 from lcodec.cli import main as lcodec
 from lcodec.defaults import MODEL
 from tests.support.browser import Browser
 
-ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "tests" / "data" / "photo.jpg"
-PICTURE = ROOT / "benchmarks" / "results" / "page.jpg"
+PICTURE = RESULTS / "page.jpg"
 #: The settings only begin the search for equal sizes: the curves are not in the picture.
 CODECS = (f"{MODEL}@10", "jpeg-420@7", "webp@5", "jpeg2000@0.25", "jxl@8", "heic-444@24", "avif-444@22")
 WIDTH, HEIGHT = 1200, 1426  # CSS pixels: the page down to the enlarged crops

@@ -7,30 +7,23 @@ at the lowest rate that both reach. At effort 0.
 
 from __future__ import annotations
 
-import argparse
-import csv
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
-from benchmarks.effort import photos_of
-from benchmarks.kodak import open_model
+from benchmarks.common import RESULTS, add_out, open_model, parser_of, photos_of, spread, write_rows
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import read_picture
-from lcodec.processes import in_order
 from lcodec.targets import Target, encode_to
 
-RESULTS = Path(__file__).parent / "results" / "pair.csv"
+CSV = RESULTS / "pair.csv"
 RATES = (0.13, 0.19)
 PAIR = ("mse", "ms-ssim")
 COLUMNS = ("photo", "rate", "mse_bpp", "mse_psnr", "mse_ms_ssim", "ms_ssim_bpp", "ms_ssim_psnr", "ms_ssim_ms_ssim")
 
 
-def _measure(task: tuple[tuple[str, str], Path, float]) -> list[str]:
+def _measure(task: tuple[tuple[str, str], Path, float]) -> dict[str, str]:
     names, photo, rate = task
     pair = [open_model(name) for name in names]
     picture = read_picture(photo, max_pixels=MAX_PIXELS)
@@ -42,30 +35,25 @@ def _measure(task: tuple[tuple[str, str], Path, float]) -> list[str]:
         decoded = decode(data, zoo).pixels
         figures += [f"{8 * len(data) / pixels:.4f}"]
         figures += [f"{psnr(picture.pixels, decoded):.4f}", f"{ms_ssim(picture.pixels, decoded):.6f}"]
-    return [photo.name, f"{rate:g}", *figures]
+    return dict(zip(COLUMNS, (photo.name, f"{rate:g}", *figures), strict=True))
 
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pair", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument(
-        "--models", nargs=2, default=PAIR, metavar="M", help="for PSNR, and for MS-SSIM: names or files"
-    )
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    parser = parser_of("pair", __doc__, jobs=True, model=False)
+    parser.add_argument("--models", nargs=2, default=PAIR, metavar="M", help="for PSNR, and for MS-SSIM")
+    add_out(parser, CSV)
     arguments = parser.parse_args()
     tasks = list(product([tuple(arguments.models)], photos_of(arguments.photos), RATES))
-    results = in_order(_measure, tasks, arguments.jobs)
-    rows = list(track(results, "coding", len(tasks), console=Console(stderr=True)))
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    rows = list(spread(_measure, tasks, arguments.jobs))
+    write_rows(arguments.out, rows)
+    first, second = arguments.models
     for rate in RATES:
-        pairs = [[float(cell) for cell in row[2:]] for row in rows if row[1] == f"{rate:g}"]
-        mse_wins = sum(psnr > other for _, psnr, _, _, other, _ in pairs)
-        ms_ssim_wins = sum(other > ms_ssim for _, _, ms_ssim, _, _, other in pairs)
-        print(f"{rate:g} bits/pixel, {len(pairs)} photos: {arguments.models[0]} wins by PSNR on {mse_wins}, ", end="")
-        print(f"{arguments.models[1]} by MS-SSIM on {ms_ssim_wins}")
+        pairs = [row for row in rows if row["rate"] == f"{rate:g}"]
+        mse_wins = sum(float(row["mse_psnr"]) > float(row["ms_ssim_psnr"]) for row in pairs)
+        ms_ssim_wins = sum(float(row["ms_ssim_ms_ssim"]) > float(row["mse_ms_ssim"]) for row in pairs)
+        wins = f"{first} wins by PSNR on {mse_wins}, {second} by MS-SSIM on {ms_ssim_wins}"
+        print(f"{rate:g} bits/pixel, {len(pairs)} photos: {wins}")
 
 
 if __name__ == "__main__":

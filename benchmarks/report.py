@@ -10,17 +10,15 @@ one of them differs from the results.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common import MODELS, README, read_rows, results_of, shipped, splice
 from benchmarks.figure import FIGURE, write_figure
-from lcodec.compare import BdRate, Curve, Metric, rival
+from benchmarks.published import Curve, Metric, rival
+from lcodec.compare import BdRate
 
-ROOT = Path(__file__).parents[1]
-MODELS = ROOT / "models"
 MEAN = "mean"  # stands in the place of a photo's name in the rows of means
 
 #: What lcodec is compared with, from the oldest format to the strongest.
@@ -55,28 +53,16 @@ class Row:
     decode_s: float  #: file -> picture in memory
 
 
-def shipped() -> dict[str, str]:
-    """Name of each shipped model, and how results name it: its name and ids."""
-    entries = json.loads((MODELS / "index.json").read_text(encoding="utf-8"))["models"]
-    return {entry["name"]: f"{entry['name']} {entry['entropy_id']}-{entry['synthesis_id']}" for entry in entries}
-
-
-def results_of(model: str, benchmark: str = "kodak") -> Path:
-    """File of a model's results."""
-    return ROOT / "benchmarks" / "results" / f"{benchmark}-{model}.csv"
-
-
 def texts() -> dict[Path, list[str]]:
     """Texts with the markers, and the models whose results each shows."""
     cards = {MODELS / f"{model}.md": [model] for model in shipped()}
-    return {ROOT / "README.md": list(shipped()), **cards}
+    return {README: list(shipped()), **cards}
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_results(path: Path) -> list[Row]:
     """Read the rows of a results file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        cells = list(csv.reader(file))[1:]
-    return [Row(model, photo, int(effort), *map(float, numbers)) for model, photo, effort, *numbers in cells]
+    rows = [list(row.values()) for row in read_rows(path)]
+    return [Row(model, photo, int(effort), *map(float, numbers)) for model, photo, effort, *numbers in rows]
 
 
 def name_of(rows: list[Row]) -> str:
@@ -135,19 +121,6 @@ def describe(delta: BdRate | None) -> str:
     return "no common range" if delta is None else str(delta)
 
 
-def splice(text: str, between: str, name: str = "kodak") -> str:
-    """Return `text` with what stands between the markers of a name replaced.
-
-    Raises:
-        ValueError: the markers do not stand there exactly once each, in their order.
-    """
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"the text needs {begin} and then {end}, once each")
-    before, after = text.split(begin, maxsplit=1)[0], text.split(end)[1]
-    return f"{before}{begin}\n{between}\n{end}{after}"
-
-
 def _delta(tested: Curve, anchor: Curve, metric: Metric) -> BdRate | None:
     try:
         return tested.bd_rate_against(anchor, metric)
@@ -159,7 +132,7 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.parse_args()
-    results = {model: read_rows(results_of(model)) for model in shipped()}
+    results = {model: read_results(results_of(model)) for model in shipped()}
     for path, models in texts().items():
         old = path.read_text(encoding="utf-8")
         new = splice(old, table(*(results[model] for model in models)))

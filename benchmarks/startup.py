@@ -10,7 +10,6 @@ and ratios are of medians of the same run.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import resource
 import shutil
@@ -22,12 +21,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common import RESULTS, ROOT, add_out, of_times, show, write_rows
+
 # The standard library alone, as long as anything is measured: on Linux, the peak memory of a child counts that of the
 # process that started it, up to the moment the child's program is loaded. A peak at this floor, the 15 MiB of bare
 # Python, is written as "<15".
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "startup.csv"
+CSV = RESULTS / "startup.csv"
 LCODEC = "lcodec"  # what the ratios are taken against
 PLAIN = "lcodec -e 0"
 WEBP = "WebP (cwebp -m 6)"
@@ -127,10 +127,7 @@ def table(figures: dict[tuple[str, str], list[Figures]]) -> list[dict[str, str]]
             {
                 "direction": direction,
                 "codec": name,
-                "runs": str(len(results)),
-                "seconds": f"{statistics.median(times):.3f}",
-                "fastest_s": f"{min(times):.3f}",
-                "slowest_s": f"{max(times):.3f}",
+                **of_times(times, 3),
                 "peak_mib": f"{below}{memory:.0f}",
                 "seconds_to_lcodec": f"{ratio:.3f}",
                 "peak_to_lcodec": f"{below}{memory_ratio:.3f}",
@@ -139,42 +136,21 @@ def table(figures: dict[tuple[str, str], list[Figures]]) -> list[dict[str, str]]
     return rows
 
 
-def show(rows: list[dict[str, str]], photo: Path) -> None:
-    """Print the rows."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = {
-        "direction": "",
-        "codec": "codec",
-        "seconds": "s",
-        "peak_mib": "MiB",
-        "seconds_to_lcodec": "s, to lcodec's",
-        "peak_to_lcodec": "MiB, to lcodec's",
-    }
-    printed = Table(*shown.values(), title=f"whole processes, {photo.name}, medians of {rows[0]['runs']} runs")
-    for row in rows:
-        printed.add_row(*(row[column] for column in shown))
-    Console().print(printed)
-
-
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
     parser.add_argument("photo", type=Path, help="PNG; both sides multiples of 64 for CompressAI (Kodak's are)")
     parser.add_argument("--repeats", type=int, default=7, help="measured runs of each command")
     parser.add_argument("--compressai-python", type=Path, metavar="PATH", help="Python that can import compressai")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    add_out(parser, CSV)
     arguments = parser.parse_args()
     photo = arguments.photo.resolve()
     with tempfile.TemporaryDirectory() as folder:
         rows = table(measure(contenders(photo, Path(folder), arguments.compressai_python), arguments.repeats))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    show(rows, photo)
+    write_rows(arguments.out, rows)
+    shown = {"direction": "", "codec": "codec", "seconds": "s", "peak_mib": "MiB"}
+    shown |= {"seconds_to_lcodec": "s, to lcodec's", "peak_to_lcodec": "MiB, to lcodec's"}
+    show(rows, shown, f"whole processes, {photo.name}, medians of {rows[0]['runs']} runs")
 
 
 if __name__ == "__main__":

@@ -6,29 +6,21 @@ Sizes are those of the bytes, PSNR that of a decoding of its own, not what the s
 
 from __future__ import annotations
 
-import argparse
-import csv
 import time
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
-
-from benchmarks.effort import photos_of
-from benchmarks.kodak import open_model
+from benchmarks import common
+from benchmarks.common import RESULTS, add_out, open_model, parser_of, photos_of, spread, write_rows
 from lcodec.codec import MAX_PIXELS, decode, encode
-from lcodec.defaults import MODEL
 from lcodec.errors import LimitError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture, read_picture
-from lcodec.processes import in_order
 from lcodec.targets import Target, encode_to
 from lcodec.zoo import Zoo
 
-RESULTS = Path(__file__).parent / "results" / "targets.csv"
+CSV = RESULTS / "targets.csv"
 TARGETS = (
     Target("bpp", 0.1),
     Target("bpp", 0.3),
@@ -37,7 +29,6 @@ TARGETS = (
     Target("min-psnr", 30),
     Target("min-psnr", 36),
 )
-COLUMNS = ("photo", "target", "value", "verdict", "reached", "slack", "codings", "seconds")
 
 
 def _reached(target: Target, picture: Picture, data: bytes, zoo: Zoo) -> float:
@@ -46,7 +37,7 @@ def _reached(target: Target, picture: Picture, data: bytes, zoo: Zoo) -> float:
     return len(data) if target.name == "max-size" else psnr(picture.pixels, decode(data, zoo).pixels)
 
 
-def _measure(task: tuple[str, int, Path, Target]) -> list[str]:
+def _measure(task: tuple[str, int, Path, Target]) -> dict[str, str]:
     model, effort, photo, target = task
     zoo, loaded = open_model(model)
     picture = read_picture(photo, max_pixels=MAX_PIXELS)
@@ -64,40 +55,45 @@ def _measure(task: tuple[str, int, Path, Target]) -> list[str]:
         reached = _reached(target, picture, found.data, zoo)
         met = reached <= target.value if target.is_size else reached >= target.value
         verdict, slack, codings = "held" if met else "MISSED", f"{found.slack:.5f}", str(found.codings)
-    return [photo.name, target.name, f"{target.value:g}", verdict, f"{reached:.5g}", slack, codings, f"{seconds:.2f}"]
+    return {
+        "photo": photo.name,
+        "target": target.name,
+        "value": f"{target.value:g}",
+        "verdict": verdict,
+        "reached": f"{reached:.5g}",
+        "slack": slack,
+        "codings": codings,
+        "seconds": f"{seconds:.2f}",
+    }
 
 
-def show(rows: list[list[str]]) -> None:
+def show(rows: list[dict[str, str]]) -> None:
     """Print a row for each target."""
-    table = Table("target", "held", "out of reach", "neither", "mean slack", "largest slack", "most codings")
+    heads = ("target", "held", "out of reach", "neither", "mean slack", "largest slack", "most codings")
+    lines = []
     for target in TARGETS:
-        mine = [row for row in rows if row[1:3] == [target.name, f"{target.value:g}"]]
-        held = [row for row in mine if row[3] == "held"]
-        away = sum(row[3] == "out of reach" for row in mine)
-        slacks = [float(row[5]) for row in held] or [0.0]
+        mine = [row for row in rows if (row["target"], row["value"]) == (target.name, f"{target.value:g}")]
+        held = [row for row in mine if row["verdict"] == "held"]
+        away = sum(row["verdict"] == "out of reach" for row in mine)
+        slacks = [float(row["slack"]) for row in held] or [0.0]
         unit = (lambda value: f"{value:.2%}") if target.is_size else (lambda value: f"{value:.3f} dB")
-        most = max((int(row[6]) for row in held), default=0)
-        counts = (str(count) for count in (len(held), away, len(mine) - len(held) - away))
-        table.add_row(target.say(target.value), *counts, unit(sum(slacks) / len(slacks)), unit(max(slacks)), str(most))
-    Console().print(table)
+        most = max((int(row["codings"]) for row in held), default=0)
+        counts = len(held), away, len(mine) - len(held) - away
+        figures = target.say(target.value), *counts, unit(sum(slacks) / len(slacks)), unit(max(slacks)), most
+        lines.append(dict(zip(heads, figures, strict=True)))
+    common.show(lines, dict(zip(heads, heads, strict=True)))
 
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument("--model", default=MODEL, help="name, or path of a model file")
+    parser = parser_of("targets", __doc__, jobs=True)
     parser.add_argument("--effort", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    add_out(parser, CSV)
     arguments = parser.parse_args()
     pairs = product(photos_of(arguments.photos), TARGETS)
     tasks = [(arguments.model, arguments.effort, photo, target) for photo, target in pairs]
-    results = in_order(_measure, tasks, arguments.jobs)
-    rows = list(track(results, "coding", len(tasks), console=Console(stderr=True)))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    rows = list(spread(_measure, tasks, arguments.jobs))
+    write_rows(arguments.out, rows)
     show(rows)
 
 

@@ -12,8 +12,6 @@ machine that is busy for a while slows all alike; figures are medians.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import os
 import resource
 import shutil
@@ -27,8 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "throughput.csv"
+from benchmarks.common import RESULTS, ROOT, add_out, of_times, parser_of, show, write_rows
+
+CSV = RESULTS / "throughput.csv"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 LONG, SHORT = 768, 512
 
@@ -143,11 +142,8 @@ def table(figures: dict[str, list[Figures]], count: int) -> list[dict[str, str]]
                 "codec": name,
                 "photos": str(count),
                 "cores": str(CORES),
-                "runs": str(len(results)),
                 "photos_per_s": f"{count / seconds:.2f}",
-                "seconds": f"{seconds:.2f}",
-                "fastest_s": f"{min(times):.2f}",
-                "slowest_s": f"{max(times):.2f}",
+                **of_times(times, 2),
                 "cpu_s_per_photo": f"{cpu / count:.3f}",
                 "cores_used": f"{statistics.median(result.cpu_seconds / result.seconds for result in results):.2f}",
                 "bits_per_pixel": f"{results[0].bytes * 8 / (count * LONG * SHORT):.3f}",
@@ -156,32 +152,12 @@ def table(figures: dict[str, list[Figures]], count: int) -> list[dict[str, str]]
     return rows
 
 
-def show(rows: list[dict[str, str]]) -> None:
-    """Print the rows."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = {
-        "codec": "codec",
-        "photos_per_s": "photos/s",
-        "cpu_s_per_photo": "CPU s a photo",
-        "cores_used": "cores used",
-        "bits_per_pixel": "bits/pixel",
-    }
-    title = f"{rows[0]['photos']} photos of {LONG}x{SHORT}, {CORES} cores, medians of {rows[0]['runs']} runs"
-    printed = Table(*shown.values(), title=title)
-    for row in rows:
-        printed.add_row(*(row[column] for column in shown))
-    Console().print(printed)
-
-
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="pictures to cut the photos from")
+    parser = parser_of("throughput", __doc__, model=False)
     parser.add_argument("--count", type=int, default=100, help="photos")
     parser.add_argument("--repeats", type=int, default=5, help="measured runs of each command")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file to write")
+    add_out(parser, CSV)
     arguments = parser.parse_args()
     found = contenders()
     figures: dict[str, list[Figures]] = {contender.name: [] for contender in found}
@@ -192,12 +168,10 @@ def main() -> None:
                 figures[contender.name].append(run(contender, Path(folder)))
             print(f"round {repeat + 1} of {arguments.repeats}", file=sys.stderr)
     rows = table(figures, arguments.count)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    show(rows)
+    write_rows(arguments.out, rows)
+    shown = {"codec": "codec", "photos_per_s": "photos/s", "cpu_s_per_photo": "CPU s a photo"}
+    shown |= {"cores_used": "cores used", "bits_per_pixel": "bits/pixel"}
+    show(rows, shown, f"{arguments.count} photos of {LONG}x{SHORT}, {CORES} cores, medians of {arguments.repeats} runs")
 
 
 if __name__ == "__main__":

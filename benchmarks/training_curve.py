@@ -9,14 +9,13 @@ crops, and those of runs for different ranges of lambda differ: compare each lin
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import read_rows, results_of, write_rows
 from lcodec.training.rate_distortion import VALID_QUALITIES
 
-RESULTS = Path(__file__).parent / "results"
 #: The quality whose rate and PSNR a validation's row shows.
 MIDDLE = VALID_QUALITIES[len(VALID_QUALITIES) // 2]
 #: Of a run, each with a row at least.
@@ -46,10 +45,9 @@ def rows(runs: list[Path]) -> list[dict[str, Any]]:
 def _earlier(path: Path, run: int) -> list[dict[str, Any]]:
     """Rows of a CSV of earlier runs, which are numbered from `run` + 1."""
     found: list[dict[str, Any]] = []
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            numbers = {key: float(value) for key, value in row.items() if key != "learning rate" and value}
-            found.append(row | numbers | {"run": run + int(row["run"]), "step": int(row["step"])})
+    for row in read_rows(path):
+        numbers = {key: float(value) for key, value in row.items() if key != "learning rate" and value}
+        found.append(row | numbers | {"run": run + int(row["run"]), "step": int(row["step"])})
     return found
 
 
@@ -124,11 +122,8 @@ def main() -> None:
     points = rows(arguments.runs)
     if not points:
         parser.error("the logs are empty")
-    target = RESULTS / f"training-{arguments.name}.csv"
-    with target.open("w", newline="") as file:
-        writer = csv.DictWriter(file, points[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(points)
+    target = results_of(arguments.name, "training")
+    write_rows(target, points)
     draw(arguments.name, points, target.with_suffix(".svg"))
     print(f"{target}: {len(points)} points")
 

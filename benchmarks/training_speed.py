@@ -11,7 +11,6 @@ them.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
@@ -22,8 +21,8 @@ from unittest.mock import patch
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.common import RESULTS, show, write_rows
 from lcodec.defaults import SIZES
 from lcodec.goal import Goal
 from lcodec.training.data import load_photos
@@ -33,7 +32,9 @@ from lcodec.training.rate_distortion import RateDistortion
 from lcodec.training.run import begin
 from lcodec.training.settings import Settings
 
-RESULTS = Path(__file__).parent / "results" / "training-speed.csv"
+CSV = RESULTS / "training-speed.csv"
+
+HEADS = ("variant", "seconds", "Mpixel/s", "steps", "validation loss")
 
 
 class MuonAndAdam:
@@ -103,14 +104,10 @@ def main() -> None:
                 line = _last(settings, photos, valid, arguments.init)
         pixels, seconds, steps = (line[key] if settings.learning_rate else 0 for key in ("pixels", "seconds", "step"))
         speed = f"{pixels / seconds / 1e6:.2f}" if seconds else ""
-        rows.append([name, f"{seconds:.0f}", speed, str(steps), f"{line['valid_loss']:.4f}"])
-    header = ["variant", "seconds", "Mpixel/s", "steps", "validation loss"]
-    with RESULTS.open("w", newline="") as target:
-        csv.writer(target, lineterminator="\n").writerows([header, *rows])
-    table = Table(*header, title=f"From {arguments.init}")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        figures = name, f"{seconds:.0f}", speed, str(steps), f"{line['valid_loss']:.4f}"
+        rows.append(dict(zip(HEADS, figures, strict=True)))
+    write_rows(CSV, rows)
+    show(rows, dict(zip(HEADS, HEADS, strict=True)), f"From {arguments.init}")
 
 
 def _last(settings: Settings, photos: Any, valid: Any, init: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import tracemalloc
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +19,9 @@ from lcodec.errors import DamagedError, PictureError
 from lcodec.picture import METADATA, Picture
 from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
 from lcodec.zoo import Zoo
+from tests.support.golden import GOLDEN
 from tests.support.pictures import picture
 
-GOLDEN = Path(__file__).parent / "golden"
 ZOO = Zoo([GOLDEN / "v1"])
 MODEL = ZOO.load("golden")
 EXPECTED = json.loads((GOLDEN / "chunks" / "expected.json").read_text())

@@ -21,11 +21,10 @@ from lcodec.codec import MAX_PIXELS
 from lcodec.container import pack, unpack
 from lcodec.errors import DamagedError, LcodecError, LimitError
 from lcodec.picture import read_picture
-from tests.cli.test_errors import COMMAND, ENVIRONMENT
-from tests.cli.test_startup import run_without
+from tests.support.command import COMMAND, ENVIRONMENT, run_without
+from tests.support.golden import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden" / "v1"
-STREAM = GOLDEN / "22-255x257-rgb-q95.lcdc"
+STREAM = GOLDEN / "v1" / "22-255x257-rgb-q95.lcdc"
 
 
 def unfolding(size: int) -> bytes:
@@ -117,7 +116,7 @@ def test_size_that_the_stream_cannot_hold(tmp_path: Path, monkeypatch: pytest.Mo
     header = dataclasses.replace(container.header, width=1 << 14, height=1 << 14)
     bomb = tmp_path / "bomb.lcdc"
     bomb.write_bytes(pack(header, container.parts, {}))
-    monkeypatch.setitem(ENVIRONMENT, "LCODEC_MODELS", str(GOLDEN))
+    monkeypatch.setitem(ENVIRONMENT, "LCODEC_MODELS", str(GOLDEN / "v1"))
     program = run_without({"torch"}, "decode", bomb)
     assert (program.returncode, len(program.stderr.splitlines())) == (3, 1)
     assert "cannot be" in program.stderr

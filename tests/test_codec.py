@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,11 +14,9 @@ from lcodec.errors import LimitError, ModelError, UsageError
 from lcodec.execution import stages
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
+from tests.support.command import PHOTO
+from tests.support.golden import MODEL, ZOO
 from tests.support.pictures import picture
-
-GOLDEN = Path(__file__).parent / "golden" / "v1"
-ZOO = Zoo([GOLDEN])
-MODEL = ZOO.load("golden")
 
 
 @settings(max_examples=40)
@@ -88,7 +84,7 @@ def test_shipped_model_on_the_photo() -> None:
     from PIL import Image
 
     zoo = Zoo()
-    with Image.open(Path(__file__).parent / "data" / "photo.jpg") as image:
+    with Image.open(PHOTO) as image:
         original = np.asarray(image.convert("RGB"))
     sizes, errors = [], []
     for quality in (0, 25, 60, 75, 100):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,55 +12,7 @@ from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
 from lcodec.entropy.make_tables import make_tables
 from lcodec.entropy.tables import SCALES, TOTAL, load_tables
 from lcodec.errors import DamagedError
-
-MASK = (1 << 64) - 1
-
-
-class SpecifiedDecoder:
-    """The range decoder of FORMAT.md, word for word, in integers of any size."""
-
-    def __init__(self, data: bytes) -> None:
-        self.words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
-        self.low, self.range = 0, MASK
-        self.point = self.word() << 32 | self.word()
-
-    def word(self) -> int:
-        return self.words.pop(0) if self.words else 0
-
-    def symbol(self, cumulative: list[int]) -> int:
-        """Index of the next symbol; `cumulative` begins with 0 and ends with 2^24."""
-        scale = self.range >> 24
-        quotient = (self.point - self.low & MASK) // scale
-        assert quotient < 1 << 24
-        index = bisect.bisect_right(cumulative, quotient) - 1
-        self.low = self.low + scale * cumulative[index] & MASK
-        self.range = scale * (cumulative[index + 1] - cumulative[index])
-        if self.range < 1 << 32:
-            self.low, self.range = self.low << 32 & MASK, self.range << 32
-            self.point = (self.point << 32 & MASK) | self.word()
-        return index
-
-    def batch(self, indexes: list[int]) -> list[int]:
-        """Symbols of a batch, one for each table index."""
-        out, escaped = [0] * len(indexes), []
-        for place in sorted(range(len(indexes)), key=lambda at: indexes[at]):
-            frequencies = [256 * int(count) for count in load_tables().frequencies[indexes[place]]]
-            reach = len(frequencies) // 2 - 1
-            symbol = self.symbol([sum(frequencies[:k]) for k in range(len(frequencies) + 1)])
-            out[place] = symbol - reach
-            if symbol == 2 * reach + 1:
-                escaped.append((place, reach))
-        bit = [0, 1 << 23, 1 << 24]
-        for place, reach in escaped:
-            zeros = 0
-            while not self.symbol(bit):
-                zeros += 1
-            value = 1
-            for _ in range(zeros):
-                value = 2 * value + self.symbol(bit)
-            magnitude = reach + 1 + (value - 1) // 2
-            out[place] = magnitude if value % 2 else -magnitude
-        return out
+from tests.support.specified import SpecifiedDecoder
 
 
 def code(indexes: list[int], symbols: list[int]) -> bytes:

@@ -29,8 +29,8 @@ from lcodec.networks.steps import STEPS
 from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
+from tests.support.golden import MODEL, ZOO
 from tests.support.pictures import picture
-from tests.test_codec import MODEL, ZOO
 
 GENERATOR = np.random.default_rng(5)
 

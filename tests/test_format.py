@@ -15,10 +15,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from lcodec.networks.hyperprior import context, correction, hyper_synthesis
-from tests.test_coder import SpecifiedDecoder
-from tests.test_integer import Int64Ops
+from tests.support.golden import GOLDEN
+from tests.support.specified import Int64Ops, SpecifiedDecoder
 
-GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = {
     path.parent / name: expected
     for path in sorted(GOLDEN.glob("v1*/expected.json"))

@@ -1,8 +1,8 @@
-"""A few hundred mutants of the golden streams; `python -m tests.fuzz` does as many as one likes."""
+"""A few hundred mutants of the golden streams; `python -m tests.support.fuzz` does as many as one likes."""
 
 from __future__ import annotations
 
-from tests.fuzz import fuzz
+from tests.support.fuzz import fuzz
 
 
 def test_mutants_are_refused_or_mean_the_same() -> None:

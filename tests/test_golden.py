@@ -6,7 +6,6 @@ import dataclasses
 import json
 import time
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,8 @@ from lcodec.codec import decode
 from lcodec.container import Part, pack, unpack
 from lcodec.errors import DamagedError, ModelError
 from lcodec.zoo import Zoo
-from tests.golden import symbols
+from tests.support.golden import GOLDEN, symbols
 
-GOLDEN = Path(__file__).parent / "golden"
 FOLDER = GOLDEN / "v1"
 #: Name of a stream, with its folder -> what it must decode to.
 EXPECTED = {

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,82 +16,15 @@ from lcodec.entropy.integer import ACTIVATION_MAX, EXPONENT_MAX, WEIGHT_MAX, Fix
 from lcodec.entropy.selftest import self_test
 from lcodec.entropy.tables import load_tables
 from lcodec.errors import ModelError
-from lcodec.networks.architecture import Architecture
-from lcodec.networks.hyperprior import context, correction, hyper_synthesis
-from lcodec.networks.ops import shuffle, unshuffle
 from lcodec.training.export import model_arrays
 from lcodec.zoo import ENTROPY
-from tests.golden.make import SMALL, parameters
-
-Arrays = dict[str, npt.NDArray[Any]]
-
-
-class Int64Ops:
-    """The same operations in int64, with loops and shifts as FORMAT.md has them."""
-
-    def __init__(self, arrays: Arrays) -> None:
-        self.arrays = {name: value.astype(np.int64) for name, value in arrays.items()}
-
-    def _out(self, name: str, total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        shifted = (total + self.arrays[f"{name}.bias"]) >> self.arrays[f"{name}.shift"]
-        return shifted.clip(-ACTIVATION_MAX, ACTIVATION_MAX)
-
-    def has(self, name: str) -> bool:
-        return f"{name}.weight" in self.arrays
-
-    def linear(self, name: str, x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return self._out(name, np.einsum("nhwi,oi->nhwo", x, self.arrays[f"{name}.weight"]))
-
-    def depthwise(self, name: str, x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-        return self._out(name, np.einsum("nhwcij,ijc->nhwc", windows, self.arrays[f"{name}.weight"]))
-
-    def leaky(self, x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.maximum(x, x >> 3)
-
-    def add(self, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return (x + y).clip(-ACTIVATION_MAX, ACTIVATION_MAX)
-
-    def unshuffle(self, x: Any, n: int) -> Any:
-        return unshuffle(x, n)
-
-    def shuffle(self, x: Any, n: int) -> Any:
-        return shuffle(x, n)
-
-    def concat(self, x: Any, y: Any) -> Any:
-        return np.concatenate((x, y), axis=-1)
+from tests.support.golden import SMALL, parameters
+from tests.support.specified import Arrays, Int64Ops, inputs, known_of, networks
 
 
 @pytest.fixture(scope="module")
 def arrays() -> Arrays:
     return {name: value for name, value in model_arrays(parameters()).items() if name.startswith(ENTROPY)}
-
-
-def inputs(batch: int, channels: int, kind: str, seed: int) -> npt.NDArray[np.int64]:
-    rng = np.random.default_rng(seed)
-    shape = (batch, 3, 4, channels)
-    if kind == "extreme":
-        return rng.choice([-ACTIVATION_MAX, ACTIVATION_MAX], shape)
-    if kind == "full":
-        return rng.integers(-ACTIVATION_MAX, ACTIVATION_MAX + 1, shape)
-    return rng.integers(-20_000, 20_000, shape)
-
-
-def networks(ops: Any, z: Any, known: Any) -> list[Any]:
-    """All that the coder depends on."""
-    features = hyper_synthesis(ops, z)
-    hidden = [context(ops, step, known, features) for step in (1, 2, 3)]
-    return [
-        features,
-        *hidden,
-        *(correction(ops, group, hidden[0], base=base) for group in range(4) for base in (True, False)),
-    ]
-
-
-def known_of(z: npt.NDArray[np.int64], sizes: Architecture, kind: str) -> npt.NDArray[np.int64]:
-    big = np.repeat(np.repeat(inputs(len(z), sizes.latents, kind, 5), 4, axis=1), 4, axis=2)
-    return big[:, : 4 * z.shape[1], : 4 * z.shape[2]]
 
 
 @pytest.mark.parametrize("kind", ["usual", "full", "extreme"])
@@ -128,7 +59,9 @@ def test_memory_layout_does_not_matter(arrays: Arrays) -> None:
 
 def test_blas_threads_do_not_matter() -> None:
     program = (
-        "import zlib, numpy as np\nfrom tests.test_integer import *\n"
+        "import zlib\nfrom lcodec.entropy.integer import FixedOps\nfrom lcodec.training.export import model_arrays\n"
+        "from lcodec.zoo import ENTROPY\nfrom tests.support.golden import SMALL, parameters\n"
+        "from tests.support.specified import inputs, known_of, networks\n"
         "a = {n: v for n, v in model_arrays(parameters()).items() if n.startswith(ENTROPY)}\n"
         "z = inputs(5, SMALL.hyper_latents, 'full', 3).astype(float)\n"
         "out = networks(FixedOps(a), z, known_of(z, SMALL, 'full').astype(float))\n"

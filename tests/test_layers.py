@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "lcodec"
+TESTS = Path(__file__).parent
 
 #: Part -> parts of lcodec that it may import. `errors`, `defaults` and the package itself are open to all.
 ALLOWED = {
@@ -122,6 +123,20 @@ def test_heavy_packages_are_imported_late(path: Path) -> None:
     if part in OUTSIDE:
         outside = {name.split(".")[0] for name in imports(path, everywhere=False)} - STANDARD - {"lcodec"}
         assert outside <= OUTSIDE[part]
+
+
+def test_no_test_module_imports_another() -> None:
+    """What several of them need is in tests/support, or a fixture of a conftest."""
+    for path in TESTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(alias.name for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            # No other package that is imported here has modules of that name.
+            taken = [name for name in names if name.rpartition(".")[2].startswith("test_")]
+            assert not taken, f"{path.relative_to(TESTS)} imports {taken}"
 
 
 def test_files_are_of_a_readable_size() -> None:

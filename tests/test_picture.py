@@ -18,8 +18,8 @@ from PIL import Image, ImageCms, ImageOps, features
 from lcodec.errors import PictureError, UsageError
 from lcodec.picture import Picture, parse_colour, read_picture
 from tests.support import files
+from tests.support.command import PHOTO
 
-PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 MANY = 1 << 28
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY_PROFILE = SRGB[:16] + b"GRAY" + SRGB[20:]  # only its header is looked at

@@ -21,9 +21,9 @@ from lcodec.container import read_header
 from lcodec.defaults import EFFORT
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
+from tests.support.command import PHOTO
 from tests.support.files import DISPLAY_P3
 
-PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 #: EXIF with a maker and nothing else, and bytes behind that belong to no tag.
 EXIF = b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHI4s", 0x010F, 2, 4, b"abc\0") + b"\0\0\0\0tail"
 

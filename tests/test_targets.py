@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,9 @@ from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
 from lcodec.targets import CODINGS_MAX, Target, encode_to
 from lcodec.zoo import Zoo
+from tests.support.command import PHOTO
+from tests.support.golden import MODEL, ZOO
 from tests.support.pictures import picture
-from tests.test_codec import MODEL, ZOO
 
 PICTURE = Picture(picture(170, 180), icc=bytes(range(200)))
 
@@ -116,7 +116,7 @@ def test_equal_pictures_have_no_finite_score() -> None:
 
 
 def test_each_shipped_model_wins_by_its_own_metric_at_the_same_size() -> None:
-    photo = read_picture(Path(__file__).parent / "data" / "photo.jpg", max_pixels=1 << 24)
+    photo = read_picture(PHOTO, max_pixels=1 << 24)
     zoo = Zoo()
     by: dict[str, np.ndarray] = {}
     for name in ("mse", "ms-ssim"):

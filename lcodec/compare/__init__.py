@@ -1,6 +1,5 @@
-"""How lcodec stands beside other codecs: their curves as data, and the delta rate between two curves."""
+"""How lcodec stands beside other codecs on a user's pictures: `lcodec eval`, and the delta rate between two curves."""
 
 from lcodec.compare.bd_rate import BdRate, bd_rate
-from lcodec.compare.rivals import Curve, Metric, names, rival
 
-__all__ = ["BdRate", "Curve", "Metric", "bd_rate", "names", "rival"]
+__all__ = ["BdRate", "bd_rate"]

@@ -4,7 +4,7 @@ Wang, Simoncelli, Bovik, "Multi-scale structural similarity for image quality as
 (equation 7) and 3.2 (the exponents); the single-scale terms are those of Wang et al., "Image quality assessment: from
 error visibility to structural similarity", 2004, equations 12 and 13. The details that the papers leave open are those
 of `pytorch_msssim.ms_ssim(data_range=255)` 1.0.0, which nearly every learned codec is measured with, so figures agree
-with the published curves in `lcodec.compare.rivals`.
+with the published curves in `benchmarks.published`.
 """
 
 from __future__ import annotations

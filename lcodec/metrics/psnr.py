@@ -17,7 +17,7 @@ def psnr(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     """Return the PSNR of two 8-bit pictures in dB, over all samples of all channels together.
 
     That is `10 log10(255^2 / MSE)` with one mean over height, width and R, G, B, as in CompressAI, the learned
-    codecs' papers and `lcodec.compare.rivals`. A figure for a set of photos is the mean of the photos' PSNR.
+    codecs' papers and `benchmarks.published`. A figure for a set of photos is the mean of the photos' PSNR.
 
     Args:
         first: uint8, shape (H, W, C), samples 0..255.

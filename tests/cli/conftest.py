@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,14 +16,7 @@ import pytest
 from PIL import Image
 
 from lcodec.cli import main
-
-# On a busy machine OpenBLAS's threads wait for each other: these tests then take 40 s, and 6 s with one.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-for name in [name for name in os.environ if name.startswith("LCODEC_") and name != "LCODEC_MODELS"]:
-    del os.environ[name]  # a user's defaults are none of a test's
-
-PHOTO = Path(__file__).parents[1] / "data" / "photo.jpg"
+from tests.support.command import PHOTO
 
 
 @dataclass(frozen=True)

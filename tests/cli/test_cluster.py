@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lcodec.cli.batch import cluster
+from tests.support.command import COMMAND, ENVIRONMENT
 
 from .conftest import Run, outputs, wait_for
-from .test_errors import COMMAND, ENVIRONMENT
 
 
 @pytest.mark.filterwarnings("default")  # Dask's own

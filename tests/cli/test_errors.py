@@ -12,16 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import lcodec
 from lcodec import codec, errors
+from tests.support.streams import rename_model
 
 from .conftest import Run
-from .test_info import rename_model
-
-ROOT = Path(lcodec.__file__).parents[1]
-COMMAND = [sys.executable, "-m", "lcodec.cli"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-
 
 # ------------------------------------------------------------------------------------------------- what exists stays
 

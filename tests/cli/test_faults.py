@@ -20,10 +20,10 @@ from PIL import Image
 from lcodec import atomic
 from lcodec.cli.batch import files
 from lcodec.errors import UsageError
-from tests import faults
+from tests.support import faults
+from tests.support.command import COMMAND, ENVIRONMENT, PHOTO
 
-from .conftest import PHOTO, Run
-from .test_errors import COMMAND, ENVIRONMENT
+from .conftest import Run
 
 Trial = Callable[[Path, signal.Signals, int, int], Counter[str]]
 

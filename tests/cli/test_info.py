@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import pytest
 
+from tests.support.streams import rename_model, sealed
+
 from .conftest import Run
-
-
-def with_checksum(body: bytes) -> bytes:
-    return body + zlib.crc32(body).to_bytes(4, "little")
-
-
-def rename_model(data: bytes, place: int = 10) -> bytes:
-    """The same file, naming a model that does not exist: a byte of its entropy id is changed."""
-    body = bytearray(data[:-4])
-    body[place] ^= 0xFF
-    return with_checksum(bytes(body))
 
 
 def test_text(run: Run, coded: Path) -> None:
@@ -58,9 +48,9 @@ def test_check_sees_a_flipped_bit(run: Run, coded: Path) -> None:
 
 
 def test_check_sees_other_symbols_behind_a_good_checksum(run: Run, coded: Path) -> None:
-    body = bytearray(coded.read_bytes()[:-4])
-    body[-40] ^= 1
-    coded.write_bytes(with_checksum(bytes(body)))
+    data = bytearray(coded.read_bytes())
+    data[-44] ^= 1
+    coded.write_bytes(sealed(bytes(data)))
     assert run("info", "--check", coded).code == 3
 
 

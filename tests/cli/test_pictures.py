@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.command import COMMAND, ENVIRONMENT
+
 from .conftest import Run
-from .test_errors import COMMAND, ENVIRONMENT
 
 
 @pytest.fixture

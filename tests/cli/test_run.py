@@ -20,9 +20,9 @@ from lcodec.cli.batch.coding import Encoding
 from lcodec.cli.batch.work import Failure, Task, lost, work
 from lcodec.cli.options import FolderOptions
 from lcodec.container import unpack
+from tests.support.command import COMMAND, ENVIRONMENT, PHOTO
 
-from .conftest import PHOTO, Run, outputs, wait_for
-from .test_errors import COMMAND, ENVIRONMENT
+from .conftest import Run, outputs, wait_for
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")
 

@@ -14,10 +14,9 @@ import pytest
 
 from lcodec.cli import COMMANDS, completion, manual
 from lcodec.container import MAGIC
+from tests.support.command import BLOCKED, ENVIRONMENT
 
 from .conftest import Run
-from .test_errors import ENVIRONMENT
-from .test_startup import BLOCKED
 
 SHARE = Path(completion.__file__).parents[1] / "share"
 

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from lcodec.cli import COMMANDS
-
-from .conftest import PHOTO
-from .test_errors import ENVIRONMENT
-
-#: Runs the command line where these modules cannot be imported.
-BLOCKED = """
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
-            raise AssertionError("imported " + name)
-
-sys.meta_path.insert(0, Blocker())
-from lcodec.cli import main
-sys.exit(main())
-"""
-
-
-def run_without(blocked: set[str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = BLOCKED.replace("{blocked!r}", repr(blocked))
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
+from tests.support.command import PHOTO, run_without
 
 
 @pytest.mark.parametrize(

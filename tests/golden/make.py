@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from lcodec import codec
 from lcodec.container import unpack
@@ -21,12 +17,11 @@ from lcodec.execution import regions
 from lcodec.goal import UNSAID
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
-from lcodec.training.parameters import FIXED, SIZES, Parameters, start
+from lcodec.training.parameters import FIXED
 from lcodec.zoo import Zoo
-from tests.golden import symbols
+from tests.support.golden import GOLDEN, parameters, symbols
 from tests.support.pictures import picture
 
-SMALL = replace(SIZES["small"], fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8, context=24)
 #: (height, width, channels, quality)
 CASES = [
     (1, 1, 3, 0), (1, 1, 3, 100), (1, 1, 1, 50), (1, 7, 3, 50), (7, 1, 3, 75), (2, 2, 1, 100), (16, 16, 3, 33.33),
@@ -38,19 +33,6 @@ CASES = [
 REGION_CASES = [
     (1, 130, 3, 60, 4), (65, 64, 1, 50, 4), (100, 150, 3, 75, 4), (130, 200, 3, 30, 8), (64, 129, 3, 100, 8),
 ]  # fmt: skip
-
-
-def parameters() -> Parameters:
-    """Random parameters that send means and scales over their whole range, so that escapes occur."""
-    crops = np.stack([picture(64, 64, seed=seed) for seed in range(24)])
-    generator = torch.Generator().manual_seed(1)
-    params = start(crops, generator, SMALL)
-    for name, value in params.items():
-        if ".out." in name:
-            value.mul_(3)
-        elif name.startswith(("gain.", "prior.")):
-            value.add_(0.3 * torch.randn(value.shape, generator=generator))
-    return params
 
 
 def main(folder: Path) -> None:
@@ -82,6 +64,6 @@ def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float
 
 if __name__ == "__main__":
     if sys.argv[2:] == ["--regions"]:
-        write_streams(Path(sys.argv[1]), Zoo([Path(__file__).parent / "v1"]), REGION_CASES)
+        write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), REGION_CASES)
     else:
         main(Path(sys.argv[1]))

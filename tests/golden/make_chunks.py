@@ -17,7 +17,7 @@ from lcodec.codec import encode
 from lcodec.container import unpack
 from lcodec.picture import METADATA, Picture
 from lcodec.zoo import Zoo
-from tests.golden import symbols
+from tests.support.golden import symbols
 from tests.support.pictures import picture
 
 MODEL = Path(__file__).parent / "v1"

@@ -16,3 +16,8 @@ def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> npt.ND
         plane = 120 + 70 * np.sin(fx * columns + fy * rows + phase) + 40 * (columns * rng.uniform() > rows)
         planes.append(plane + rng.normal(0, 6, (height, width)))
     return np.stack(planes, axis=-1).clip(0, 255).astype(np.uint8)
+
+
+def posterised(pixels: npt.NDArray[np.uint8], step: int) -> npt.NDArray[np.uint8]:
+    """The same picture in levels `step` apart."""
+    return np.clip(pixels.astype(int) // step * step + step // 2, 0, 255).astype(np.uint8)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from lcodec.cli import main
 from tests.support.browser import Browser, programs
+from tests.support.command import PHOTO
 
-PHOTO = Path(__file__).parent / "data" / "photo.jpg"
 needs_browser = pytest.mark.skipif(programs() is None, reason="no chromium with chromedriver on the PATH")
 
 

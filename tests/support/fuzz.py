@@ -1,8 +1,8 @@
-"""Mutates golden streams and decodes them: `python -m tests.fuzz --count 20000`. tests/test_fuzz.py does a few hundred.
+"""Mutates golden streams and decodes them: `python -m tests.support.fuzz --count 20000`.
 
-A mutant must be refused as an lcodec error, or give the picture that it still describes. Every other mutant has its
-file check made right again, half of these their lengths as well, so that the inner checks and the entropy decoder get
-what they must withstand.
+tests/test_fuzz.py does a few hundred. A mutant must be refused as an lcodec error, or give the picture that it still
+describes. Every other mutant has its file check made right again, half of these their lengths as well, so that the
+inner checks and the entropy decoder get what they must withstand.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import random
 import re
 import signal
 import tracemalloc
-import zlib
 from collections import Counter
-from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -25,8 +23,9 @@ from lcodec.container import Header, Part, _varint, pack, read_header, unpack
 from lcodec.errors import DamagedError, LimitError, ModelError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
+from tests.support.golden import GOLDEN
+from tests.support.streams import sealed
 
-GOLDEN = Path(__file__).parent / "golden"
 #: Of CPU time, for one mutant: far more than any takes on one thread, for what must be seen is a loop without an end.
 SECONDS = 10
 #: What decoding takes at most: bytes, and bytes a pixel, sides rounded up to 64 (measured on the golden streams: 55).
@@ -71,11 +70,6 @@ def _edit_number(out: bytearray, rng: random.Random) -> None:
     at = 6 + sum(len(_varint(number)) for number in numbers[:index]) + 18 * (index > 1)
     value = max(0, rng.choice((numbers[index] + rng.randrange(-20, 20), (1 << rng.randrange(36)) - rng.randrange(2))))
     out[at : at + len(_varint(numbers[index]))] = _varint(value)
-
-
-def seal(data: bytes) -> bytes:
-    """Make the file check right."""
-    return data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little")
 
 
 def mutate_section(data: bytes, other: bytes, rng: random.Random) -> bytes:
@@ -153,7 +147,7 @@ def fuzz(count: int, seed: int) -> Counter[str]:
                 valid[original] = picture, memory
             mutant = mutate_section(original, other, rng) if number % 4 == 1 else mutate(original, other, rng)
             if number % 4 == 3:
-                mutant = seal(mutant)
+                mutant = sealed(mutant)
             if mutant == original:
                 continue
             try:

@@ -16,6 +16,7 @@ from lcodec.compare.plan import choose
 from lcodec.errors import UsageError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture
+from tests.support.command import PHOTO, ROOT
 from tests.support.pictures import picture
 
 AT_HAND = [
@@ -28,7 +29,7 @@ AT_HAND = [
 
 @pytest.fixture(scope="module")
 def photo() -> Picture:
-    with Image.open(Path(__file__).parent / "data" / "photo.jpg") as image:
+    with Image.open(PHOTO) as image:
         return Picture(np.asarray(image.convert("RGB").crop((300, 200, 428, 264))))
 
 
@@ -121,7 +122,7 @@ def test_bpg_by_its_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ph
 
 
 def test_a_model_file_without_an_index(tmp_path: Path, photo: Picture) -> None:
-    entry = Path(__file__).parents[1] / "models" / "mse.safetensors"
+    entry = ROOT / "models" / "mse.safetensors"
     file = tmp_path / "mine.safetensors"
     file.write_bytes(entry.read_bytes())
     codec = open_codec(str(file))

@@ -1,6 +1,5 @@
 """The README's figures and pictures are those of the committed results, and those are the shipped model's."""
 
-import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,32 +9,32 @@ import pytest
 from PIL import Image
 
 from benchmarks import effort
+from benchmarks.common import KODAK_PHOTOS, README, read_rows, results_of, shipped, splice
 from benchmarks.figure import DRAWN, FIGURE, write_figure
-from benchmarks.kodak import KODAK_PHOTOS
 from benchmarks.order import MEASURES
 from benchmarks.page import PICTURE as PAGE
-from benchmarks.report import Row, curve, read_rows, results_of, shipped, splice, table, texts
-from lcodec.compare import Curve
+from benchmarks.published import Curve
+from benchmarks.report import Row, curve, read_results, table, texts
 from lcodec.defaults import MODEL
 
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: path.name)
 def test_texts_show_the_committed_results(path: Path):
     text = path.read_text(encoding="utf-8")
-    shown = table(*(read_rows(results_of(model)) for model in texts()[path]))
+    shown = table(*(read_results(results_of(model)) for model in texts()[path]))
     assert splice(text, shown) == text, "run `python -m benchmarks.report`"
 
 
 def test_readme_shows_what_effort_was_measured_to_buy():
-    rows = effort.read_rows(effort.RESULTS)
-    text = effort.README.read_text(encoding="utf-8")
+    rows = effort.read_results(effort.CSV)
+    text = README.read_text(encoding="utf-8")
     assert splice(text, effort.table(rows, next(reversed(rows))[0]), "effort") == text, (
         "run `python -m benchmarks.effort`"
     )
 
 
 def curves() -> list[Curve]:
-    return [curve(read_rows(results_of(model))) for model in shipped()]
+    return [curve(read_results(results_of(model))) for model in shipped()]
 
 
 def drawn(svg: Path) -> dict[str, np.ndarray]:
@@ -58,7 +57,7 @@ def test_the_picture_shows_the_committed_results(tmp_path: Path):
 
 def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Path):
     pytest.importorskip("matplotlib")
-    rows = read_rows(results_of("mse"))
+    rows = read_results(results_of("mse"))
     for name in ("one.svg", "two.svg"):
         write_figure([curve(rows)], tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
@@ -70,14 +69,13 @@ def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Pa
 
 @pytest.mark.parametrize("model", shipped())
 def test_results_are_those_of_the_shipped_models(model: str):
-    labels = {row.model for row in read_rows(results_of(model))}
+    labels = {row.model for row in read_results(results_of(model))}
     assert labels == {shipped()[model]}, f"run `python -m benchmarks.kodak --model {model}`"
 
 
 @pytest.mark.parametrize("model", shipped())
 def test_quality_was_measured_to_be_in_order(model: str):
-    with results_of(model, "order").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(results_of(model, "order"))
     assert len(rows) == KODAK_PHOTOS
     assert {row["model"] for row in rows} == {shipped()[model]}, f"run `python -m benchmarks.order --model {model}`"
     assert all(row[f"{measure}_falls"] == "0" for row in rows for measure in MEASURES)

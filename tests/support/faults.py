@@ -1,13 +1,12 @@
 """Ends lcodec at random moments and looks at what is left in its folder.
 
-`python -m tests.faults --count 200` ends 200 runs of `encode -f`, and as many processes that do nothing but write, by
-SIGKILL, and a tenth of that by SIGINT and by SIGTERM. tests/cli/test_faults.py does a few.
+`python -m tests.support.faults --count 200` ends 200 runs of `encode -f`, and as many processes that do nothing but
+write, by SIGKILL, and a tenth of that by SIGINT and by SIGTERM. tests/cli/test_faults.py does a few.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import signal
 import subprocess
@@ -19,10 +18,10 @@ from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-m", "lcodec.cli"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-PHOTO = ROOT / "tests" / "data" / "photo.jpg"
+from tests.support import command
+from tests.support.command import COMMAND, PHOTO
+
+ENVIRONMENT = {**command.ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1"}
 TARGET = "photo.lcdc"
 
 #: Writes the same file for ever, two contents in turn, as the commands do.
@@ -35,7 +34,7 @@ job = Job(None, pathlib.Path(sys.argv[1]))
 try:
     with _signals_raised():
         for letter in itertools.cycle(b"ab"):
-            write(job, bytes([letter]) * (1 << 20), force=True)
+            write(job, [bytes([letter]) * (1 << 20)], force=True)
             print(flush=True)
 except (KeyboardInterrupt, Terminated):
     pass
@@ -76,6 +75,7 @@ def end_runs(
         process.send_signal(number)
         process.communicate()
         code = process.returncode
+        assert code in {0, -number, 128 + number}, f"exit code {code}: it did not run until it was ended"
         after = (folder / TARGET).read_bytes()
         assert after in {old, *new}, f"a partial file of {len(after)} bytes"
         left = temporaries(folder)

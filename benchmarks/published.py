@@ -1,4 +1,4 @@
-"""The rate-distortion curves of other codecs on the 24 Kodak photos, as data (`rivals.json`, one entry a codec).
+"""The rate-distortion curves of other codecs on the 24 Kodak photos, as data (`published.json`, one entry a codec).
 
 Every point is a mean over the photos: of bits per pixel (8 times the file's bytes over its pixels), of each photo's RGB
 PSNR, of each photo's linear RGB MS-SSIM; in the definitions of `lcodec.metrics`. Entries without `ms_ssim` were
@@ -88,7 +88,7 @@ def rival(name: str) -> Curve:
 
 @cache
 def _load() -> dict[str, Any]:
-    entries: dict[str, Any] = json.loads(Path(__file__).with_name("rivals.json").read_text(encoding="utf-8"))
+    entries: dict[str, Any] = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
     return entries
 
 
