@@ -20,6 +20,7 @@ from lcodec.execution.engine import Backend, Device, Engine
 from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Layout, Region, by_strips
 from lcodec.execution.stages import Analyses, Synthesis
+from lcodec.extras import require
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.picture import METADATA, Picture
 from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
@@ -52,7 +53,7 @@ def encode(
         progress: is told the part that is done, 0 to 1, at the slow levels of effort.
 
     Raises:
-        UsageError: the quality or the effort is out of range, or the device is not there.
+        UsageError: the quality or the effort is out of range; the device, or the torch that slow levels need, is missing.
         LimitError: `memory` does not suffice for this size.
         SelfTestError: this machine's arithmetic is not exact.
     """
@@ -64,6 +65,8 @@ def encode(
     entropy = engine.entropy(model)
     analyses = Analyses(engine, model, quality_step)
     spent = Effort(effort, engine, model, entropy, quality_step)
+    if spent.uses_torch:
+        require("torch", f"effort {effort}")
     pixels = fill_hidden(picture.pixels, picture.alpha)
 
     def code(region: Region) -> tuple[Part, int]:

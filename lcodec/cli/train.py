@@ -15,6 +15,7 @@ from lcodec.cli import completion, options
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
 from lcodec.errors import LcodecError, ModelError, UsageError
+from lcodec.extras import require
 from lcodec.goal import AIMS, Aim
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def train(
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
     _refuse_contradictions(resume=resume, init=init, size=size)
+    require("torch", "lcodec train")
     ending = _text(notes)
     from lcodec.training.data import load_photos
     from lcodec.training.launch import device_of, launched

@@ -13,6 +13,7 @@ from lcodec.cores import cores
 from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
 from lcodec.errors import UsageError
+from lcodec.extras import has, require
 from lcodec.networks.ops import NumpyOps
 from lcodec.zoo import ENTROPY, Model
 
@@ -41,12 +42,13 @@ class Engine:
         """Choose for a picture of `pixels`.
 
         Raises:
-            UsageError: the device is not there.
+            UsageError: the device is not there, or torch, which it needs.
         """
         self.xp: Any = np
         self.device: Any = None
         large = backend == "auto" and device == "auto" and pixels >= TORCH_PIXELS
-        if backend == "torch" or device == "cuda" or (large and _cuda_driver()):
+        if backend == "torch" or device == "cuda" or (large and has("torch") and _cuda_driver()):
+            require("torch", "--device cuda" if device == "cuda" else "this implementation")
             import torch
 
             if device == "cuda" and not torch.cuda.is_available():

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lcodec.extras import has
 from lcodec.metrics.psnr import check_pair
 
 __all__ = ["lpips", "missing"]
@@ -57,7 +58,9 @@ def lpips(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 
 
 def missing() -> str | None:
-    """Say how to get the weights, where they are not present."""
+    """Say how to get torch or the weights, where they are not present."""
+    if not has("torch"):
+        return "pip install 'lcodec[torch]'"
     for file in (_alexnet_file(), _linear_file()):
         if file is None:
             return "the package lpips has its linear layers: pip install --no-deps lpips"

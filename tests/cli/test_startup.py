@@ -61,3 +61,19 @@ def test_help_lists_commands_and_exit_codes() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_its_module(name: str) -> None:
     assert find_spec(f"lcodec.cli.{name}") is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["encode", PHOTO, "-e", "9", "-o"], "effort 9 needs torch"),
+        (["encode", PHOTO, "--device", "cuda", "-o"], "--device cuda needs torch"),
+        (["train", PHOTO, "--steps", "1", "-O"], "lcodec train needs torch"),
+    ],
+)
+def test_what_needs_torch_says_what_to_install(arguments: list[str | Path], what: str, tmp_path: Path) -> None:
+    done = run_without({"torch"}, *arguments, tmp_path / "out", missing=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert f"{what}: pip install 'lcodec[torch]'" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -19,7 +19,7 @@ import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {blocked!r}:
-            raise AssertionError("imported " + name)
+            raise {error}("imported " + name)
 
 sys.meta_path.insert(0, Blocker())
 from lcodec.cli import main
@@ -27,8 +27,10 @@ sys.exit(main())
 """
 
 
-def run_without(blocked: set[str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = BLOCKED.replace("{blocked!r}", repr(blocked))
+def run_without(blocked: set[str], *arguments: str | Path, missing: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run the command where these modules must not be imported; `missing`: as if they were not installed."""
+    error = "ModuleNotFoundError" if missing else "AssertionError"
+    program = BLOCKED.replace("{blocked!r}", repr(blocked)).replace("{error}", error)
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
         capture_output=True,
