@@ -53,7 +53,7 @@ def encode(
         progress: is told the part that is done, 0 to 1, at the slow levels of effort.
 
     Raises:
-        UsageError: the quality or the effort is out of range; the device, or the torch that slow levels need, is missing.
+        UsageError: the quality or the effort is out of range; the device is missing, or torch, which slow levels need.
         LimitError: `memory` does not suffice for this size.
         SelfTestError: this machine's arithmetic is not exact.
     """
