@@ -3,8 +3,7 @@
 files (found, read) -> photos (in memory, or decoded when drawn; cuts drawn at random) -> crops on the device
 """
 
-from lcodec.training.data.files import MAX_PIXELS
 from lcodec.training.data.load import load_pairs, load_photos
 from lcodec.training.data.photos import Cut, InMemory, Photos, cropper
 
-__all__ = ["MAX_PIXELS", "Cut", "InMemory", "Photos", "cropper", "load_pairs", "load_photos"]
+__all__ = ["Cut", "InMemory", "Photos", "cropper", "load_pairs", "load_photos"]

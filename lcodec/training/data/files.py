@@ -1,4 +1,7 @@
-"""Picture files to train on: found in folders and tar files, and read as `encode` reads its inputs."""
+"""Picture files to train on: found in folders and tar files, and read as `encode` reads its inputs.
+
+Pictures of more pixels than MAX_PIXELS are passed over.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,12 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.defaults import MAX_PIXELS, PICTURE_SUFFIXES
 from lcodec.errors import LimitError, PictureError
 from lcodec.picture import picture_size, read_picture
 
-__all__ = ["MAX_PIXELS", "Pixels", "Source", "find", "find_pairs"]
+__all__ = ["Pixels", "Source", "find", "find_pairs"]
 
-#: Larger pictures are passed over.
-MAX_PIXELS = 1 << 28
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".gif", ".avif"}
 #: What ends the stem of the first and the second frame of a pair.
 _ENDS = ("-a", "-b")
 
@@ -113,13 +114,13 @@ def find(sources: Iterable[Path]) -> Iterator[_File]:
     """
     for source in sources:
         if source.is_dir():
-            paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
+            paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
             yield from (_File(str(path), path) for path in paths if _may_be_read(path))
         elif source.suffix == ".tar":
             try:
                 with tarfile.open(source) as archive:
                     for member in archive:
-                        if member.isfile() and Path(member.name).suffix.lower() in _SUFFIXES:
+                        if member.isfile() and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
                             yield _File(f"{source}:{member.name}", source, member.offset_data, member.size)
             except (tarfile.TarError, OSError) as error:
                 raise PictureError(f"{source} cannot be read: {error}") from error
