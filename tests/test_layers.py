@@ -13,7 +13,10 @@ TESTS = Path(__file__).parent
 
 #: Part -> parts of lcodec that it may import. `errors`, `defaults` and the package itself are open to all.
 ALLOWED = {
+    "advice": {"metrics", "picture"},
     "cli": {
+        "advice",
+        "networks",
         "compare",
         "training",
         "atomic",

@@ -34,6 +34,7 @@ class Coded:
     model: str
     notes: tuple[str, ...] = ()  #: what was not kept as it was
     found: Found | None = None  #: how a target was met
+    keep_lossless: bool = False  #: a lossless file would be smaller
 
 
 class Coding(Protocol):
@@ -104,7 +105,9 @@ class Encoding:
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Encode a picture file."""
         from lcodec import codec, targets
+        from lcodec.advice import advise
         from lcodec.container import read_header
+        from lcodec.networks.gains import QUALITY_STEPS
         from lcodec.picture import read_picture
 
         zoo, model = _load(self.model)
@@ -127,7 +130,16 @@ class Encoding:
             target = targets.Target(*self.target)
             found = targets.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
             data = found.data
-        return Coded(Pieces(data), read_header(data), model.name, tuple(notes), found)
+        header = read_header(data)
+
+        def decoded() -> Any:
+            return codec.decode(data, zoo, device=self.device, max_pixels=self.max_pixels, memory=self.memory).pixels
+
+        advice = advise(picture, data, header.quality_step * 100 / QUALITY_STEPS, decoded)
+        if advice is not None:
+            notes.append(advice.note)
+        keep_lossless = advice is not None and advice.lossless_is_smaller
+        return Coded(Pieces(data), header, model.name, tuple(notes), found, keep_lossless)
 
 
 @lru_cache(maxsize=2)

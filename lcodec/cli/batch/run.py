@@ -24,7 +24,7 @@ __all__ = ["run"]
 _SAID = {
     "current": "is there as it should be",
     "exists": "exists, left alone",
-    "larger": "not written: not smaller than the input",
+    "larger": "not written: not smaller than the input, or than a lossless file",
     "planned": "would be written",
 }
 

@@ -91,7 +91,7 @@ def _work(task: Task, progress: Progress) -> Outcome:
     def line(made: str | None) -> str:
         return record.line(job, source_digest, task.coding.settings, made)
 
-    if many.if_smaller and len(coded.data) >= size:
+    if many.if_smaller and (len(coded.data) >= size or coded.keep_lossless):
         if root is not None:
             record.add(root, line(None))
         return Outcome(task, "larger", size)
