@@ -156,25 +156,38 @@ def _search(attempt: Callable[[int], _Trial], wanted: float, *, ceiling: bool, s
     below: list[_Trial] = []  # levels too low for `wanted`, the highest last
     above: list[_Trial] = []  # levels too high for it, the lowest last
     best: _Trial | None = None
-    level = QUALITY_STEPS // 2
+    level, streak = QUALITY_STEPS // 2, 0  # streak: trials in a row on the same side of `wanted`, those too low < 0
     for count in range(1, CODINGS_MAX + 1):
         trial = attempt(level)
         if trial.met and (best is None or (trial.level > best.level if ceiling else len(trial.data) < len(best.data))):
             best = trial
-        (below if trial.met == ceiling else above).append(trial)
+        low_side = trial.met == ceiling
+        (below if low_side else above).append(trial)
+        streak = min(streak, 0) - 1 if low_side else max(streak, 0) + 1
         low, high = (below[-1].level if below else -1), (above[-1].level if above else QUALITY_STEPS + 1)
         if high - low <= 1 or (trial.met and abs(trial.score - wanted) <= close):
             break
-        level = min(max(_next(below, above, wanted + margin, slope), low + 1), high - 1)
+        level = min(max(_next(below, above, wanted + margin, slope, streak), low + 1), high - 1)
         if best is None and count == CODINGS_MAX - 1:
             level = end
     return (best if best is not None else trial), count
 
 
-def _next(below: list[_Trial], above: list[_Trial], aim: float, slope: float) -> int:
-    """Level at which a straight line through the nearest trials reaches `aim`; halfway where there is no line."""
+def _next(below: list[_Trial], above: list[_Trial], aim: float, slope: float, streak: int) -> int:
+    """Level at which a straight line through the nearest trials reaches `aim`; halfway where there is no line.
+
+    On a bent curve the line keeps to one side, so that the other end is never replaced. Its distance from `aim` is
+    halved for each trial in a row on the near side: the Illinois rule (Dowell and Jarratt, BIT 11, 1971).
+    """
     if below and above:
         first, second = below[-1], above[-1]
+        near, far = first.score - aim, second.score - aim
+        if streak < -1:
+            far *= 0.5 ** (-streak - 1)
+        elif streak > 1:
+            near *= 0.5 ** (streak - 1)
+        if math.isfinite(near) and math.isfinite(far) and near < 0 < far:
+            return round(first.level - near * (second.level - first.level) / (far - near))
     else:
         nearest = below or above
         first, second = nearest[-1], nearest[-2] if len(nearest) > 1 else nearest[-1]

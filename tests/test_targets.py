@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lcodec import targets
@@ -82,6 +82,8 @@ def test_ends_of_the_scale(ends: tuple[int, int]) -> None:
     st.booleans(),
     st.integers(0, 99),
 )
+@example(power=0.5, rise=1.0, place=0.25, waver=0.0, ceiling=True, seed=0)  # bent: a secant alone keeps to one side
+@example(power=0.5, rise=4.0, place=0.25, waver=0.0, ceiling=True, seed=0)
 def test_search_on_any_rising_curve(
     power: float, rise: float, place: float, waver: float, ceiling: bool, seed: int
 ) -> None:
