@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcodec import codec
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.entropy.model import MEAN_STEPS
 from lcodec.errors import ModelError, UsageError
-from lcodec.execution import stages
+from lcodec.execution import regions, stages
 from lcodec.networks.gains import gain_at
 from lcodec.networks.generator import blend, noise
 from lcodec.networks.ops import NumpyOps
@@ -160,8 +159,8 @@ def test_tiles_and_regions_do_not_show(zoo: Zoo, realism: float, monkeypatch: py
 
     for side in (0, 4):
         if side:
-            monkeypatch.setattr(codec, "WHOLE", 0)
-            monkeypatch.setattr(codec, "REGION", side)
+            monkeypatch.setattr(regions, "WHOLE", 0)
+            monkeypatch.setattr(regions, "REGION", side)
         data = encode(original, plain, 60)
         pictures = [decoded(tile) for tile in (64, 1, 3, 5)]
         assert all(np.abs(pixels - pictures[0]).max() <= 1 for pixels in pictures)

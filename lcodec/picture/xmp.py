@@ -1,5 +1,4 @@
-"""XMP packets: made to fit upright samples of another size, rid of what they announce and is gone, joined,
-and marked where an algorithm has added to the picture.
+"""XMP packets: made to fit upright samples of another size, rid of what they announce and is gone, joined, and marked.
 
 A packet is changed as text, for a parser would write all of it anew. Every search is linear in its length.
 """
