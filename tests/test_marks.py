@@ -13,8 +13,8 @@ from PIL import Image
 
 from lcodec.codec import decode, encode
 from lcodec.picture import Picture, read_picture, write_picture
-from lcodec.picture.xmp import enhanced_xmp
 from lcodec.picture.picture import METADATA_MAX
+from lcodec.picture.xmp import enhanced_xmp
 from lcodec.zoo import Zoo
 from tests.support.generative import GOLDEN, NAME, add_generative
 from tests.support.pictures import picture

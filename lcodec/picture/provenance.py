@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["has_c2pa"]
 
-_JUMBF = b"jumb"  # type of the box that holds it, in JPEG's APP11 and JPEG XL
+_JUMBF = b"jumb"  # type of the box that holds it in JPEG XL, as it holds others
+_C2PA = b"c2pa"  # begins the type of its content
 _PNG_CHUNK, _RIFF_CHUNK, _TIFF_TAG = b"caBX", b"C2PA", 0xCD41
 #: The type of a `uuid` box of AVIF, HEIC and the like.
 _UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -42,7 +43,7 @@ def has_c2pa(image: Image.Image, file: BinaryIO) -> bool:
 def _carries(image: Any, file: BinaryIO) -> bool:
     match image.format:
         case "JPEG" | "MPO":
-            return any(name == "APP11" and _JUMBF in body[:32] for name, body in image.applist)
+            return any(name == "APP11" and _C2PA in body[:64] for name, body in image.applist)
         case "TIFF":
             return _TIFF_TAG in image.getexif()
         case "PNG":
@@ -50,7 +51,10 @@ def _carries(image: Any, file: BinaryIO) -> bool:
         case "WEBP":
             return _RIFF_CHUNK in _chunks(file, 12, "<4sI", after=0)
         case "AVIF" | "HEIF" | "JXL":
-            return any(kind == _JUMBF or (kind == b"uuid" and found == _UUID) for kind, found in _boxes(file))
+            return any(
+                (kind == b"uuid" and found == _UUID) or (kind == _JUMBF and _C2PA in found)
+                for kind, found in _boxes(file)
+            )
     return False
 
 
