@@ -7,7 +7,7 @@ Large pictures are coded in regions, several at a time (`lcodec.execution`); mem
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from lcodec.extras import require
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.picture import METADATA, Picture
 from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
+from lcodec.picture.xmp import enhanced_xmp
 from lcodec.zoo import Model, Zoo
 
 __all__ = ["MAX_PIXELS", "MEMORY", "Backend", "Device", "decode", "encode"]
@@ -64,7 +65,8 @@ def encode(
     engine = Engine(device, backend, picture.height * picture.width)
     entropy = engine.entropy(model)
     analyses = Analyses(engine, model, quality_step)
-    spent = Effort(effort, engine, model, entropy, quality_step)
+    # What is coded does not depend on the synthesis that is to show it: a generative one leaves that to its base.
+    spent = Effort(effort, engine, model.base or model, entropy, quality_step)
     if spent.uses_torch:
         require("torch", f"effort {effort}")
     pixels = fill_hidden(picture.pixels, picture.alpha)
@@ -104,6 +106,8 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
     model: str | None = None,
+    realism: float | None = None,
+    metadata: Collection[str] = METADATA,
 ) -> Picture:
     """Decode the bytes of an .lcdc file, the mirror of `encode`.
 
@@ -118,18 +122,23 @@ def decode(
         memory: bytes that the process may hold besides the picture and its file; limits the regions decoded at a time.
         model: name or path of a model to decode with in place of the one that the file names; it must have the same
             entropy part.
+        realism: 0 (the synthesis of the model that coded it) to 1 (a generative one); None means what the file names.
+        metadata: which of METADATA are kept. Unless none is, XMP says so where the synthesis was a generative one.
 
     Raises:
+        UsageError: the realism is out of range, or the device is not there.
         DamagedError: not an lcodec file, or damaged or truncated.
         ModelError: the model is not at hand.
         LimitError: the picture is larger than `max_pixels`, or `memory` does not suffice for it.
         SelfTestError: this machine's arithmetic is not exact.
     """
+    if realism is not None and not 0 <= realism <= 1:
+        raise UsageError(f"realism must be 0 to 1, not {realism:g}")
     container = unpack(data)
     header = container.header
     if header.width * header.height > max_pixels:
         raise LimitError(f"{header.width}x{header.height} is over the limit of {max_pixels} pixels")
-    found = zoo.find(header.entropy_id, header.synthesis_id, model)
+    found = zoo.find(header.entropy_id, header.synthesis_id, model, realism)
     layout = Layout.of(header.height, header.width, header.region)
     parts = dict(zip(layout.regions, container.parts, strict=True))
     found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality_step)
@@ -150,9 +159,11 @@ def decode(
         checks = by_strips(layout, workers, found.architecture, decode_latents, synthesise, spread)
     if _joint(checks) != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
-    chunks = dict(container.chunks)
-    packed = chunks.pop("alpha", None)
+    packed = container.chunks.get("alpha")
     alpha = None if packed is None else unpack_alpha(packed, header.height, header.width)
+    chunks = {name: content for name, content in container.chunks.items() if name in metadata}
+    if found.base is not None and metadata:
+        chunks["xmp"] = enhanced_xmp(chunks.get("xmp"))
     return Picture(pixels, alpha=alpha, **chunks)
 
 

@@ -73,7 +73,7 @@ PICTURE_SUFFIXES = {
 # ------------------------------------------------------------------------------------------------------ comparisons
 
 #: Names of the metrics (`lcodec.metrics.MEASURES`), in the order of reports.
-METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "butteraugli", "lpips")
+METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "wasserstein", "butteraugli", "lpips")
 #: Names of the codecs that ours are compared with (`lcodec.compare.codecs.RIVALS`), in the order of reports.
 RIVALS = (
     *("jpeg-420", "jpeg-444", "mozjpeg-420", "mozjpeg-444"),

@@ -75,6 +75,7 @@ class DecodeOptions(TypedDict, total=False):
     """Keywords of `decode`, which has their defaults and meanings."""
 
     model: PathLike | None
+    realism: float | None
     device: Device
     max_pixels: int
     memory: int
@@ -207,6 +208,7 @@ def decode(
     data: Bytes,
     *,
     model: PathLike | None = None,
+    realism: float | None = None,
     device: Device = "auto",
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
@@ -217,6 +219,7 @@ def decode(
         data: a whole file.
         model: name or path of a model to decode with in place of the one that the file names; it must have the same
             entropy part.
+        realism: 0 (most exact) to 1 (looks most real, by a generative model); None means what the file asks for.
         device: where networks run: "cpu", "cuda", or "auto". Samples may differ by 1 between devices.
         max_pixels: larger pictures are refused.
         memory: bytes to hold at most, besides the picture and its file.
@@ -232,7 +235,7 @@ def decode(
         SelfTestError: this machine's arithmetic is not exact.
         TypeError: a value is of a wrong type.
     """
-    samples = _decoded(data, model, device, max_pixels, memory).samples
+    samples = _decoded(data, model, realism, device, max_pixels, memory).samples
     return samples[:, :, 0] if samples.shape[2] == 1 else samples
 
 
@@ -245,7 +248,7 @@ def decode_image(data: Bytes, **options: Unpack[DecodeOptions]) -> Image.Image:
 
     Returns:
         An image of mode L, LA, RGB or RGBA; what the file has of colour profile, EXIF and XMP is in its `info`, as
-        icc_profile, exif and xmp.
+        icc_profile, exif and xmp. The XMP of a picture by a generative model says that it is algorithmicallyEnhanced.
 
     Raises:
         LcodecError: as in `decode`.
@@ -302,15 +305,16 @@ def info(data: Bytes) -> Info:
 def _decoded(
     data: Bytes,
     model: PathLike | None = None,
+    realism: float | None = None,
     device: Device = "auto",
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
 ) -> Picture:
     """The picture; the defaults are those of `decode`."""
     _check(device=device, max_pixels=max_pixels, memory=memory)
-    zoo = _zoo()
+    decode_to = partial(codec.decode, zoo=_zoo(), device=device, max_pixels=int(max_pixels), memory=int(memory))
     wanted = None if model is None else os.fspath(model)
-    return codec.decode(_bytes(data), zoo, device=device, max_pixels=int(max_pixels), memory=int(memory), model=wanted)
+    return decode_to(_bytes(data), model=wanted, realism=None if realism is None else _number("realism", realism))
 
 
 def _zoo() -> Zoo:

@@ -5,6 +5,7 @@
     Image.open("photo.lcdc").show()
 
 Opening reads the header and the metadata; the coded samples are read and decoded when they are first used, on the CPU.
+An image's `realism` (as in `lcodec.decode`; None means what the file asks for) may be set before that.
 Modes L, LA, RGB and RGBA are kept (an alpha channel that is opaque everywhere is not stored); 1 and palettes are
 converted; others raise OSError.
 
@@ -38,6 +39,8 @@ class LcodecImageFile(ImageFile.ImageFile):
 
     format = _FORMAT
     format_description = "lcodec learned image"
+    #: 0 (most exact) to 1 (looks most real) for the pixels that are yet to be decoded; None: as the file asks.
+    realism: float | None = None
     _coded = False
 
     def _open(self) -> None:
@@ -61,15 +64,19 @@ class LcodecImageFile(ImageFile.ImageFile):
     def load(self) -> Any:
         """Decode the pixels, once. Raises OSError if the file is damaged or its model is not installed."""
         if self._coded:
-            self.im = self._decode().im
-            self._coded = False
+            decoded = self._decode()
+            self.im, self._coded = decoded.im, False
+            self.info |= decoded.info
         return super().load()
 
     def _decode(self) -> Image.Image:
         file = _file_of(self)
         file.seek(self._start)
         try:
-            return face.decode_image(file.read(), device="cpu", max_pixels=self.width * self.height)
+            most = self.width * self.height
+            return face.decode_image(file.read(), device="cpu", max_pixels=most, realism=self.realism)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
         except LcodecError as error:
             raise OSError(str(error)) from error
         finally:

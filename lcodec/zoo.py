@@ -6,7 +6,8 @@ A model file (safetensors) has float16 arrays for the float networks, float32 lo
     hyper_synthesis.* base.* context.*  quality.*                named by the entropy id
 
 A file may also hold a synthesis alone, made for the entropy part of another model, which its metadata name
-(`entropy_id`): what was coded with that model can then be decoded with either synthesis.
+(`entropy_id`): what was coded with that model can then be decoded with either synthesis. Such a one is generative: it
+is one end of realism, of which the other is the synthesis of the model it was made for (`lcodec.networks.generator`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
 
+_HOW = "LCODEC_MODELS adds folders of models"
 #: Prefixes of the arrays that each id covers.
 ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
 SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
@@ -64,6 +66,7 @@ class Model:
     entropy_id: bytes
     synthesis_id: bytes
     goal: Goal = UNSAID  #: what it was trained for
+    base: Model | None = field(default=None, repr=False)  #: the model for which this is a generative synthesis
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled and copied: the fields, without what was made of them."""
@@ -78,6 +81,8 @@ class Model:
     @cached_property
     def encoder(self) -> Arrays:
         """Arrays of the analysis and hyper-analysis, float32."""
+        if self.base is not None:
+            return self.base.encoder
         return _float32(self.arrays, ANALYSIS)
 
     @cached_property
@@ -95,9 +100,26 @@ class Model:
     @cached_property
     def entropy(self) -> EntropyModel:
         """The entropy model on NumPy."""
+        if self.base is not None:
+            return self.base.entropy
         from lcodec.entropy.model import EntropyModel
 
         return EntropyModel(_select(self.arrays, ENTROPY))
+
+    def at(self, realism: float) -> Model:
+        """A generative synthesis moved towards that of the model it was made for: 0 is that model, 1 this one.
+
+        Raises:
+            ModelError: this is no generative synthesis, or does not fit the model.
+        """
+        from lcodec.networks.generator import blend
+
+        if self.base is None:
+            raise ModelError(f"the model {self.name} has no realism to choose")
+        if realism in {0, 1}:
+            return self if realism else self.base
+        plain, real = _select(self.base.arrays, SYNTHESIS), _select(self.arrays, SYNTHESIS)
+        return replace(self, arrays=self.arrays | blend(plain, real, realism))
 
 
 def _select(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
@@ -105,7 +127,7 @@ def _select(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
 
 
 def _float32(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
-    return {name: value.astype("float32") for name, value in _select(arrays, prefixes).items()}
+    return {name: value.astype("float32", copy=False) for name, value in _select(arrays, prefixes).items()}
 
 
 def identify(arrays: Arrays, prefixes: tuple[str, ...], size: int) -> bytes:
@@ -163,10 +185,11 @@ class Zoo:
         self.folders = [*extra, *listed, _bundled()]
         self._loaded: dict[Path, Model] = {}  #: of the folders
         self._given: dict[Path, Model] = {}  #: model files that were loaded by their paths
+        self._blended: dict[tuple[bytes, bytes, float], Model] = {}  #: the latest one between two syntheses
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled and copied: the models of the folders are loaded again where they are needed."""
-        return self.__dict__ | {"_loaded": {}}
+        return self.__dict__ | {"_loaded": {}, "_blended": {}}
 
     def entries(self) -> list[Entry]:
         """All models, each name once.
@@ -211,13 +234,17 @@ class Zoo:
         known = ", ".join(entry.name for entry in self.entries()) or "none"
         raise ModelError(f"no model named {name!r} (known: {known})")
 
-    def find(self, entropy_id: bytes, synthesis_id: bytes, synthesis: str | None = None) -> Model:
+    def find(
+        self, entropy_id: bytes, synthesis_id: bytes, synthesis: str | None = None, realism: float | None = None
+    ) -> Model:
         """Load the model that a stream names; one that was loaded by its path counts as at hand.
 
         Args:
             entropy_id: of the model that coded it.
             synthesis_id: of the synthesis that it was meant for.
             synthesis: name or path of another model of the same entropy part, whose synthesis is wanted instead.
+            realism: 0 (the synthesis of the model that coded it) to 1 (a generative synthesis for that model: the one
+                named, or any); None means what is named.
 
         Raises:
             ModelError: it is not at hand, or its file is not the one that the index describes.
@@ -226,19 +253,58 @@ class Zoo:
             model = self.load(synthesis)
             if model.entropy_id != entropy_id:
                 raise ModelError(f"the model {synthesis} cannot decode what {entropy_id.hex()} coded")
-            return model
-        for model in (*self._given.values(), *self._loaded.values()):
-            if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
+            return model if realism is None else self._at(model, realism)
+        plain = self._plain(entropy_id, synthesis_id)
+        if realism == 0 and plain is not None:
+            return plain
+        if plain is None or plain.synthesis_id != synthesis_id:
+            model = self._named(entropy_id, synthesis_id, plain)
+            return model if realism is None else self._at(model, realism)
+        return plain if realism is None else self._at(self._generative(plain), realism)
+
+    def _at(self, model: Model, realism: float) -> Model:
+        """A model's synthesis at a realism; the latest one between 0 and 1 is kept."""
+        key = model.entropy_id, model.synthesis_id, realism
+        if key not in self._blended:
+            self._blended = {key: model.at(realism)}
+        return self._blended[key]
+
+    def _plain(self, entropy_id: bytes, synthesis_id: bytes) -> Model | None:
+        """The whole model of an entropy part; of several that with the synthesis. None where none is at hand."""
+        given = [model for model in self._given.values() if model.entropy_id == entropy_id and model.base is None]
+        entries = [each for each in self._all() if each.entropy_id == entropy_id.hex() and not each.synthesis_only]
+        for model in given:
+            if model.synthesis_id == synthesis_id:
                 return model
-        entries = [entry for entry in self._all() if entry.entropy_id == entropy_id.hex()]
         for entry in entries:
             if entry.synthesis_id == synthesis_id.hex():
                 return self._open(entry)
-        ids, how = f"{entropy_id.hex()}-{synthesis_id.hex()}", "LCODEC_MODELS adds folders of models"
-        if entries:
-            others = ", ".join(dict.fromkeys(entry.name for entry in entries))
-            how += f"; the same file can be shown by {others}: decode -m"
-        raise ModelError(f"the model {ids} that the file names is not installed ({how})")
+        return self._open(entries[0]) if entries else next(iter(given), None)
+
+    def _named(self, entropy_id: bytes, synthesis_id: bytes, plain: Model | None) -> Model:
+        """The generative synthesis that a stream names."""
+        for model in self._given.values():
+            if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
+                return model
+        for entry in self._all():
+            if (entry.entropy_id, entry.synthesis_id) == (entropy_id.hex(), synthesis_id.hex()):
+                return self._open(entry)
+        how = _HOW if plain is None else f"{_HOW}; --realism 0 shows the file with {plain.name}"
+        raise ModelError(
+            f"the model {entropy_id.hex()}-{synthesis_id.hex()} that the file names is not installed ({how})"
+        )
+
+    def _generative(self, plain: Model) -> Model:
+        """A generative synthesis for a model."""
+        for model in self._given.values():
+            if model.entropy_id == plain.entropy_id and model.base is not None:
+                return model
+        for entry in self._all():
+            if entry.entropy_id == plain.entropy_id.hex() and entry.synthesis_only:
+                return self._open(entry)
+        raise ModelError(
+            f"no generative model for what {plain.name} coded is installed ({_HOW}; --realism 0 needs none)"
+        )
 
     def _whole(self, path: Path, name: str) -> Model:
         """A model file, or a synthesis together with the model that it is for."""
@@ -250,7 +316,7 @@ class Zoo:
             if entry.entropy_id == wanted and not entry.synthesis_only:
                 base = self._open(entry)
                 kept = {key: value for key, value in base.arrays.items() if not key.startswith(SYNTHESIS)}
-                return as_model(kept | _select(arrays, SYNTHESIS), name, base.goal)
+                return replace(as_model(kept | _select(arrays, SYNTHESIS), name, base.goal), base=base)
         raise ModelError(f"{path} is a synthesis for the model {wanted}, which is not installed")
 
     def name_of(self, entropy_id: bytes, synthesis_id: bytes) -> str | None:
@@ -260,6 +326,12 @@ class Zoo:
                 return model.name
         ids = entropy_id.hex(), synthesis_id.hex()
         return next((entry.name for entry in self.entries() if (entry.entropy_id, entry.synthesis_id) == ids), None)
+
+    def coder_of(self, entropy_id: bytes) -> str | None:
+        """Return the name of the whole model of an entropy part, without loading it; None where it is not at hand."""
+        named = ((each.name, each.entropy_id) for each in self.entries() if not each.synthesis_only)
+        given = ((each.name, each.entropy_id.hex()) for each in self._given.values() if each.base is None)
+        return next((name for name, found in (*given, *named) if found == entropy_id.hex()), None)
 
     def check(self, entry: Entry) -> None:
         """Compare a model file with its index, byte for byte, and prove its entropy part exact.

@@ -84,7 +84,7 @@ def test_a_second_synthesis_shares_the_bytes(second: Path) -> None:
 
 def test_what_is_missing_is_said(second: Path) -> None:
     data = encode(ORIGINAL, Zoo([GOLDEN, second]).load("dark"), 60)
-    with pytest.raises(ModelError, match=r"not installed.*can be shown by golden"):
+    with pytest.raises(ModelError, match=r"not installed.*realism 0 shows the file with golden"):
         decode(data, Zoo([GOLDEN]))
     with pytest.raises(ModelError, match="not installed"):
         decode(data, Zoo([second]))  # the synthesis without the model that it is for

@@ -21,12 +21,16 @@ Examples:
   lcodec decode photo.lcdc                      writes photo.png
   lcodec decode photo.lcdc -o photo.jpg         JPEG, quality 95
   lcodec decode --format webp -O out *.lcdc     lossless WebP
+  lcodec decode --realism 0.5 photo.lcdc        half-way to the generative picture
   lcodec decode -r coded -O pictures            mirrors the folder; again: only what changed
   lcodec decode - -o - < photo.lcdc | display
 
 \b
 The model that a file names is found among those installed and in the folders
-of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
+of LCODEC_MODELS. A generative model (hific) shows what another model coded with
+texture that looks real, and was made up: not for evidence, medicine, documents.
+What it shows is marked so in XMP (DigitalSourceType: algorithmicallyEnhanced).
+'lcodec --help' lists the exit codes.
 """
 
 
@@ -39,7 +43,9 @@ of LCODEC_MODELS. 'lcodec --help' lists the exit codes.
     type=click.Choice(defaults.FORMATS),
     help="Format of the output.  [default: as -o's suffix says, else png]",
 )
+@options.realism
 @options.background
+@options.metadata
 @options.folder_options(smaller=False)
 @options.run_options("decode")
 def decode(
@@ -49,7 +55,9 @@ def decode(
     folder: Path | None,
     force: bool,
     format_wanted: str | None,
+    realism: float | None,
     background: str,
+    metadata: tuple[str, ...],
     device: Device,
     max_pixels: int,
     memory: int,
@@ -72,5 +80,13 @@ def decode(
     from lcodec.cli.batch.coding import Decoding
     from lcodec.picture import parse_colour
 
-    decoding = Decoding(form, parse_colour(background), device, max_pixels, memory)
+    decoding = Decoding.of(
+        realism,
+        format=form,
+        background=parse_colour(background),
+        device=device,
+        max_pixels=max_pixels,
+        memory=memory,
+        metadata=metadata,
+    )
     return run.run(jobs, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)

@@ -24,14 +24,16 @@ Examples:
   lcodec eval photos/
   lcodec eval photos/ --out report --jobs 2
   lcodec eval a.png b.png --codec mse --codec jpeg@20,40,60,80 --codec webp
+  lcodec eval photos/ --codec mse --codec mse:realism=1 --metric wasserstein
   lcodec eval photos/ --codec runs/mine/mine.safetensors --codec heic-444 --json
 
 \b
 INPUTs are pictures, or folders of them (searched recursively).
-Codecs: models by name or file; jpeg, mozjpeg, heic, avif, bpg (each as -420
-and -444), webp, jpeg2000, jxl. Settings are the codec's own: quality (models,
-jpeg, mozjpeg, webp, heic, avif), bits per pixel (jpeg2000), distance (jxl),
-quantiser (bpg). In the terminal, BD-rates are against the first codec.
+Codecs: models by name or file, with a realism if wanted (mse:realism=0.5); jpeg,
+mozjpeg, heic, avif, bpg (each as -420 and -444), webp, jpeg2000, jxl. Settings
+are the codec's own: quality (models, jpeg, mozjpeg, webp, heic, avif), bits per
+pixel (jpeg2000), distance (jxl), quantiser (bpg). In the terminal, BD-rates are
+against the first codec.
 DIR gets report.html, report.json, pictures.csv, means.csv, bd-rates.csv and
 curves as SVG and PNG, and the results so far: the same command goes on after
 an interruption. Seconds are of one thread a codec where it can be told so;

@@ -50,7 +50,8 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
             from lcodec import codec
 
             codec.decode(data, zoo, max_pixels=header.width * header.height)
-        record = _record(job, header, zoo.name_of(header.entropy_id, header.synthesis_id), check=check)
+        names = zoo.coder_of(header.entropy_id), zoo.name_of(header.entropy_id, header.synthesis_id)
+        record = _record(job, header, *names, check=check)
         if as_json:
             console.print_json(record)
         else:
@@ -59,7 +60,7 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
     return console.run(jobs, work, as_json=as_json)
 
 
-def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -> dict[str, Any]:
+def _record(job: files.Job, header: Header, coder: str | None, model: str | None, *, check: bool) -> dict[str, Any]:
     record = {
         "input": job.source_name,
         "version": VERSION,
@@ -68,6 +69,7 @@ def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -
         "grey": header.grey,
         "quality": header.quality_step / 100,
         "model": model,
+        "coded_by": coder,
         "entropy_id": header.entropy_id.hex(),
         "synthesis_id": header.synthesis_id.hex(),
         "bytes": header.total,
@@ -81,10 +83,12 @@ def _record(job: files.Job, header: Header, model: str | None, *, check: bool) -
 def _text(record: dict[str, Any]) -> str:
     total = record["bytes"]
     colours = ("grey" if record["grey"] else "colour") + (" with alpha" if "alpha" in record["sections"] else "")
+    model, coder = record["model"] or "not installed", record["coded_by"]
+    shown = f"{model}, for what {coder} coded (--realism 0 shows it exactly)" if coder not in {None, model} else model
     lines = [
         f"{record['input']}: {record['width']}x{record['height']} {colours}",
         f"  quality   {record['quality']:g}",
-        f"  model     {record['model'] or 'not installed'}  ({record['entropy_id']}-{record['synthesis_id']})",
+        f"  model     {shown}  ({record['entropy_id']}-{record['synthesis_id']})",
         f"  bytes     {total}  ({record['bpp']:.3f} bpp)",
     ]
     parts = record["sections"] | {"overhead": record["overhead"]}

@@ -37,6 +37,7 @@ __all__ = [
     "one_target",
     "picture_inputs",
     "quality",
+    "realism",
     "run_options",
     "targets",
     "write_options",
@@ -188,6 +189,15 @@ metadata = click.option(
     metavar="LIST",
     callback=_named,
     help="What to keep: all, none, or some of icc,exif,xmp.",
+)
+
+#: --realism, for files that a generative model can show.
+realism = click.option(
+    "--realism",
+    type=click.FloatRange(0, 1),
+    metavar="R",
+    callback=_finite,
+    help="0 (most exact) to 1 (looks most real), by a generative model.  [default: as the file asks]",
 )
 
 #: --background, for transparent pictures.

@@ -70,10 +70,11 @@ def open_codec(name: str) -> Codec:
         return RIVALS[name]
     zoo = Zoo()
     models = [entry.name for entry in zoo.entries()]
-    if name not in models and not Path(name).is_file():
+    model, asked, number = name.partition(_REALISM)
+    if model not in models and not Path(model).is_file():
         families = sorted({rival.partition("-")[0] for rival in RIVALS})
-        raise UsageError(f"no codec is called {name!r} (there are {', '.join([*models, *families])}, and model files)")
-    return _model_codec(name, zoo)
+        raise UsageError(f"no codec is called {model!r} (there are {', '.join([*models, *families])}, and model files)")
+    return _model_codec(name, model, _share(number) if asked else None, zoo)
 
 
 def _found() -> None:
@@ -83,19 +84,37 @@ def _found() -> None:
 # ------------------------------------------------------------------------------------------------------- our models
 
 
-def _model_codec(name: str, zoo: Zoo) -> Codec:
-    model = zoo.load(name)  # from now on the zoo finds it for decoding, even a file that no index lists
+#: After the name of a model: how real its pictures are to look, as in mse:realism=0.5.
+_REALISM = ":realism="
+
+
+def _share(number: str) -> float:
+    try:
+        realism = float(number)
+    except ValueError:
+        realism = -1
+    if not 0 <= realism <= 1:
+        raise UsageError(f"realism is a number from 0 to 1, not {number!r}")
+    return realism
+
+
+def _model_codec(name: str, model_name: str, realism: float | None, zoo: Zoo) -> Codec:
+    model = zoo.load(model_name)  # from now on the zoo finds it for decoding, even a file that no index lists
+    shown_by = zoo.find(model.entropy_id, model.synthesis_id, realism=realism).synthesis_id.hex()
+    wish = "" if realism is None else f", realism {realism:g}"
     return Codec(
         name=name,
-        title=f"lcodec {model.name}",
+        title=f"lcodec {model.name}{wish}",
         scale="quality",
         first=0,
         last=100,
         step=0.01,
         settings=(0, 14, 28, 42, 57, 71, 85, 100),
         encode=lambda picture, quality: codec.encode(picture, model, quality, effort=EFFORT, device="cpu"),
-        decode=lambda data: codec.decode(data, zoo, device="cpu"),
-        version=lambda: f"lcodec {__version__}, effort {EFFORT}, model {model.identity}",
+        decode=lambda data: codec.decode(data, zoo, device="cpu", realism=realism),
+        version=lambda: (
+            f"lcodec {__version__}, effort {EFFORT}, model {model.identity}{wish and f'{wish} of {shown_by}'}"
+        ),
         missing=_found,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -41,7 +42,8 @@ class MatchTask:
     @property
     def stem(self) -> Path:
         """The files of the result, less their suffix."""
-        return self.folder / f"{self.photo.digest}-{Path(self.codec).stem}-{zlib.crc32(self.codec.encode()):08x}"
+        name = re.sub(r"[^\w.-]", "-", Path(self.codec).stem)
+        return self.folder / f"{self.photo.digest}-{name}-{zlib.crc32(self.codec.encode()):08x}"
 
 
 @dataclass(frozen=True)

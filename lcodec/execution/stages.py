@@ -15,9 +15,10 @@ from lcodec.entropy.model import MEAN_STEPS
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
 from lcodec.networks.gains import gain_at
+from lcodec.networks.generator import noise
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
-from lcodec.networks.tiling import map_tiles
-from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
+from lcodec.networks.tiling import map_placed_tiles, map_tiles
+from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE, analysis, synthesis
 from lcodec.zoo import Model
 
 __all__ = ["Analyses", "Synthesis", "colour", "pad"]
@@ -66,7 +67,7 @@ class Synthesis:
 
     def __init__(self, engine: Engine, model: Model, quality_step: int) -> None:
         """Place a model's synthesis on an engine, for a quality step."""
-        self._engine, self._halo = engine, model.architecture.synthesis_halo
+        self._engine, self._sizes = engine, model.architecture
         self._ops = engine.ops(model.decoder)
         self._inverse = gain_at(model.decoder["gain.inverse"], quality_step) / np.float32(MEAN_STEPS)
         self._gain = engine.place(gain_at(model.decoder["gain.synthesis"], quality_step))
@@ -83,9 +84,10 @@ class Synthesis:
             pixels: (H, W, 1 or 3), the picture, written to.
         """
 
-        def run(latents: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+        def run(latents: npt.NDArray[np.int32], corner: tuple[int, int]) -> npt.NDArray[np.uint8]:
             placed = self._engine.place(latents * self._inverse)
-            normalised = self._engine.fetch(synthesis(self._ops, placed, self._gain))
+            noise_there = self._noise(region.top - origin[0] + corner[0], region.left - origin[1] + corner[1], latents)
+            normalised = self._engine.fetch(synthesis(self._ops, placed, self._gain, noise_there))
             samples: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
             if pixels.shape[2] == 1:
                 samples = np.rint(samples.mean(axis=3, keepdims=True))
@@ -95,7 +97,16 @@ class Synthesis:
             edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right)
         )
         target = pixels[top:bottom, left:right]
-        map_tiles(run, window, target, tile=TILE, halo=self._halo, up=LATENT_STRIDE, origin=origin)
+        halo = self._sizes.synthesis_halo
+        map_placed_tiles(run, window, target, tile=TILE, halo=halo, up=LATENT_STRIDE, origin=origin)
+
+    def _noise(self, top: int, left: int, latents: npt.NDArray[np.int32]) -> Any:
+        """Noise for latents (1, h, w, C) of which the first is in this row and column of the picture's."""
+        if not self._sizes.noise:
+            return None
+        finer = LATENT_STRIDE // FINE_STRIDE
+        height, width = (finer * side for side in latents.shape[1:3])
+        return self._engine.place(noise(finer * top, finer * left, height, width, self._sizes.noise)[None])
 
 
 def pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from lcodec.goal import MS_SSIM_WEIGHT, Aim
 from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
+from lcodec.metrics.wasserstein import BANDS, POOLINGS, VARIANCE_FLOOR, VARIANCE_OFFSET
 
-__all__ = ["MIN_CROP", "distortion", "ms_ssim"]
+__all__ = ["MIN_CROP", "distortion", "ms_ssim", "wasserstein"]
 
 #: Smallest side of a crop for each aim, a multiple of 64.
 MIN_CROP: dict[Aim, int] = {"mse": 64, "ms-ssim": -(-MIN_SIDE_PX // 64) * 64}
@@ -92,3 +93,56 @@ def _ms_ssim(x: Tensor, y: Tensor) -> Tensor:
         # Not to zero, whose power has no gradient.
         product = product * similarity.mean(dim=(2, 3)).clamp(min=1e-4) ** exponent
     return product.mean(dim=1)
+
+
+def wasserstein(decoded: Tensor, original: Tensor) -> Tensor:
+    """Wasserstein distortion, as `lcodec.metrics.wasserstein` defines it.
+
+    Args:
+        decoded: (N, H, W, C), 0..1, not clipped.
+        original: likewise; its contrast is the unit.
+
+    Returns:
+        (N,), from 0.
+    """
+    count, height, width, channels = original.shape
+    with torch.autocast(original.device.type, enabled=False):  # variances are small differences: not in bfloat16
+        both = torch.cat((original, decoded)).float().permute(0, 3, 1, 2).reshape(-1, 1, height, width)
+        total = torch.zeros(count, device=both.device)
+        for band in _pyramid(both):
+            variance = band[: len(band) // 2].var(dim=(1, 2, 3), correction=0).reshape(count, channels).mean(dim=1)
+            moments = torch.cat((band, band * band))
+            for _ in range(POOLINGS):
+                moments = _low(moments)
+                mean, square = moments.chunk(2)
+                deviation = ((square - mean * mean).clamp(min=0) + VARIANCE_OFFSET).sqrt()
+                of_means, of_deviations = (
+                    (values[: len(band) // 2] - values[len(band) // 2 :]).square() for values in (mean, deviation)
+                )
+                distance = (of_means + of_deviations).reshape(count, -1).mean(dim=1)
+                total = total + distance / (variance + VARIANCE_FLOOR)
+        return total
+
+
+@cache
+def _binomial(device: torch.device) -> Tensor:
+    """[1 2 1]^2 / 16, (1, 1, 3, 3)."""
+    row = torch.tensor([0.25, 0.5, 0.25], device=device)
+    return (row[:, None] * row)[None, None]
+
+
+def _low(x: Tensor) -> Tensor:
+    """Half the size, low-pass: (M, 1, H, W) -> (M, 1, ceil(H/2), ceil(W/2))."""
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), _binomial(x.device), stride=2)
+
+
+def _pyramid(x: Tensor) -> list[Tensor]:
+    """Bands of a Laplacian pyramid of (M, 1, H, W), the finest first, and the residual."""
+    bands = []
+    for _ in range(BANDS):
+        lower = _low(x)
+        padded = F.pad(lower, (0, 1, 0, 1), mode="replicate")
+        wide = F.conv_transpose2d(padded, 4 * _binomial(x.device), stride=2)
+        bands.append(x - wide[:, :, 1 : 1 + x.shape[2], 1 : 1 + x.shape[3]])
+        x = lower
+    return [*bands, x]

@@ -18,6 +18,7 @@ from lcodec.metrics.haarpsi import haarpsi
 from lcodec.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from lcodec.metrics.psnr import psnr, psnr_y
 from lcodec.metrics.ssimulacra2 import ssimulacra2
+from lcodec.metrics.wasserstein import wasserstein
 
 __all__ = ["MEASURES", "Measure"]
 
@@ -86,6 +87,15 @@ MEASURES = {
             haarpsi,
             ms_ssim_db,
             "HaarPSI, dB",
+            4,
+        ),
+        Measure(
+            "wasserstein",
+            "Wasserstein",
+            "Qiu 2024, of a Laplacian pyramid; a distance, 0 is equal. Curves: -10 log10(mean).",
+            wasserstein,
+            _distance_db,
+            "Wasserstein, -dB",
             4,
         ),
         Measure(

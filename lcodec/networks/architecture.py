@@ -14,7 +14,7 @@ from typing import Protocol
 from lcodec.errors import ModelError
 from lcodec.networks.hyperprior import HYPER_STRIDE, context_block
 from lcodec.networks.steps import GROUPS, STEPS
-from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE
+from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE, NOISE
 
 __all__ = ["Architecture", "Layer"]
 
@@ -63,6 +63,7 @@ class Architecture:
     synthesis_coarse_blocks: int
     synthesis_fine_blocks: int
     context_blocks: int
+    noise: int = 0  #: channels of the noise that enters the synthesis; 0: it is not a generative one
 
     @classmethod
     def of(cls, arrays: Mapping[str, Shaped]) -> Architecture:
@@ -91,6 +92,7 @@ class Architecture:
                 synthesis_coarse_blocks=blocks("synthesis.coarse"),
                 synthesis_fine_blocks=blocks("synthesis.fine"),
                 context_blocks=next(i for i in count() if f"{context_block(i)}.mix.weight" not in arrays),
+                noise=arrays[f"{NOISE}.weight"].shape[1] if f"{NOISE}.weight" in arrays else 0,
             )
             if found.latents % GROUPS:
                 raise ModelError(f"the model has {found.latents} latents, no multiple of {GROUPS}")
@@ -169,6 +171,8 @@ class Architecture:
             Layer("hyper_synthesis.in", self.hyper_latents, 4 * self.hyper, hyper),
             Layer("hyper_synthesis.up", self.hyper, 4 * self.hyper, hyper // 2),
         ]
+        if self.noise:
+            found.append(Layer(NOISE, self.noise, self.fine, fine))
         # Each group is coded at every position once, in one of the steps; in the first it has no correction.
         group = 2 * self.latents // GROUPS
         corrected = (len(STEPS) - 1) / len(STEPS)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-__all__ = ["map_tiles"]
+__all__ = ["map_placed_tiles", "map_tiles"]
 
 
 def _cuts(size: int, most: int) -> list[tuple[int, int]]:
@@ -33,13 +33,35 @@ def map_tiles(
     up: int = 1,
     origin: tuple[int, int] = (0, 0),
 ) -> None:
+    """Fill `target` with what `function` makes of `source`, tile by tile: `map_placed_tiles`, but for the place.
+
+    Args:
+        function: maps (1, h, w, C) to (1, h', w', C'). All else is as in `map_placed_tiles`.
+    """
+    map_placed_tiles(
+        lambda window, _: function(window), source, target, tile=tile, halo=halo, down=down, up=up, origin=origin
+    )
+
+
+def map_placed_tiles(
+    function: Callable[[npt.NDArray[Any], tuple[int, int]], npt.NDArray[Any]],
+    source: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    *,
+    tile: int,
+    halo: int,
+    down: int = 1,
+    up: int = 1,
+    origin: tuple[int, int] = (0, 0),
+) -> None:
     """Fill `target` with what `function` makes of `source`, tile by tile.
 
     Tiles, halo and origin are counted in cells, each of `down` x `down` elements of the source and `up` x `up` of the
     target; the last row and column of cells may be incomplete in either.
 
     Args:
-        function: maps (1, h, w, C) to (1, h', w', C'), whole cells; its input may lack part of the picture's last ones.
+        function: maps (1, h, w, C), and the row and column of its first cell in the source, to (1, h', w', C'), whole
+            cells; its input may lack part of the picture's last ones.
         source: (H, W, C).
         target: (H', W', C'), written to.
         tile: largest side of a tile.
@@ -56,4 +78,5 @@ def map_tiles(
             window = source[None, first_row * down : last_row * down, first_column * down : last_column * down]
             above, before = (origin[0] + top - first_row) * up, (origin[1] + left - first_column) * up
             place = target[top * up : bottom * up, left * up : right * up]
-            place[...] = function(window)[0, above : above + place.shape[0], before : before + place.shape[1]]
+            made = function(window, (first_row, first_column))
+            place[...] = made[0, above : above + place.shape[0], before : before + place.shape[1]]

@@ -15,12 +15,14 @@ from typing import TypeVar
 from lcodec.networks.blocks import blocks, numbered
 from lcodec.networks.ops import Ops
 
-__all__ = ["FINE_STRIDE", "LATENT_STRIDE", "analysis", "synthesis"]
+__all__ = ["FINE_STRIDE", "LATENT_STRIDE", "NOISE", "analysis", "synthesis"]
 
 #: Pixels of the picture per latent, in each direction.
 LATENT_STRIDE = 16
 #: Pixels of the picture per position of the fine blocks, in each direction.
 FINE_STRIDE = 8
+#: The layer by which noise enters a generative synthesis (`lcodec.networks.generator`).
+NOISE = "synthesis.noise"
 
 T = TypeVar("T")
 
@@ -44,17 +46,20 @@ def analysis(ops: Ops[T], picture: T, gain: T) -> T:
     )
 
 
-def synthesis(ops: Ops[T], latents: T, gain: T) -> T:
+def synthesis(ops: Ops[T], latents: T, gain: T, noise: T | None = None) -> T:
     """Picture of decoded latents, the mirror of `analysis`.
 
     Args:
         latents: (N, H, W, C), in units of each channel's standard deviation.
         gain: (N, 1, 1, F) or (1, 1, 1, F), factors of the fine features at the quality coded.
+        noise: (N, 2 H, 2 W, channels), for a generative synthesis, which has a layer for it.
 
     Returns:
         (N, 16 H, 16 W, 3), about [-0.5, 0.5], not clipped.
     """
     t = blocks(ops, numbered("synthesis.coarse"), ops.linear("synthesis.in", latents))
     t = ops.shuffle(ops.linear("synthesis.up", t), 2) * gain  # type: ignore[operator]
+    if noise is not None:
+        t = ops.add(t, ops.linear(NOISE, noise))
     t = ops.linear("synthesis.out", blocks(ops, numbered("synthesis.fine"), t))
     return ops.add(ops.shuffle(ops.linear("synthesis.shortcut", latents), LATENT_STRIDE), ops.shuffle(t, FINE_STRIDE))

@@ -23,6 +23,7 @@ from lcodec.picture.opening import (
     reopen,
 )
 from lcodec.picture.picture import METADATA, WHITE, Picture
+from lcodec.picture.provenance import has_c2pa
 from lcodec.picture.samples import Samples, is_plain, opacity, plain_samples, samples_of, turned
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def _read(file: BinaryIO, max_pixels: int, metadata: Collection[str], *, strict_
     if image.mode == "CMYK":
         note("CMYK, converted to RGB")
         said.icc = None
+    if metadata and has_c2pa(image, file):
+        note("C2PA (content credentials) left out: its signature is of the file that was read")
     if said.exif is None:
         try:
             said.exif = exif_of(image)

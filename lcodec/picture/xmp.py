@@ -1,4 +1,4 @@
-"""XMP packets: made to fit upright samples of another size, rid of what they announce and is gone, and joined.
+"""XMP packets: made to fit upright samples of another size, rid of what they announce and is gone, joined, and marked.
 
 A packet is changed as text, for a parser would write all of it anew. Every search is linear in its length.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["announces", "joined", "orientation_in_xmp", "upright_xmp", "without_announcements"]
+from lcodec.picture.picture import METADATA_MAX
+
+__all__ = ["announces", "enhanced_xmp", "joined", "orientation_in_xmp", "upright_xmp", "without_announcements"]
 
 _GAIN_MAP = b"http://ns.adobe.com/hdr-gain-map/1.0/"
 _APPLE_GAIN_MAP = b"http://ns.apple.com/HDRGainMap/1.0/"
@@ -25,6 +27,26 @@ _ANNOUNCE: dict[bytes, bytes] = {
     _NOTE: rb"HasExtendedXMP",
 }
 _SIZES = (("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension"))
+
+#: What XMP says of a picture that an algorithm has added to (IPTC, "Digital Source Type NewsCodes").
+_ENHANCED = b"http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
+#: Sources that say as much or more.
+_ALGORITHMIC = {
+    *(b"algorithmicallyEnhanced", b"algorithmicMedia", b"compositeSynthetic"),
+    *(b"compositeWithTrainedAlgorithmicMedia", b"trainedAlgorithmicMedia"),
+}
+#: The property, as an attribute, an element or an element with a resource, and its value.
+_SOURCE_TYPE = re.compile(rb"""DigitalSourceType(?:\s*=\s*["']|\s*>|\s+(?:\w+:)?resource\s*=\s*["'])([^"'<]*)""")
+_RDF_END = re.compile(rb"</(?:[\w.-]+:)?RDF\s*>")
+_DESCRIPTION = (
+    b'<rdf:Description rdf:about="" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    b'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+    b"<Iptc4xmpExt:DigitalSourceType>%s</Iptc4xmpExt:DigitalSourceType></rdf:Description>" % _ENHANCED
+)
+_PACKET = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">%s</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
 
 
 def upright_xmp(xmp: bytes, size: tuple[int, int] | None = None) -> bytes:
@@ -77,6 +99,25 @@ def joined(xmp: bytes, extension: bytes) -> bytes | None:
         return None
     whole = xmp[:end] + inner.group(1) + xmp[end:]
     return whole if _is_xml(whole) else None
+
+
+def enhanced_xmp(xmp: bytes | None) -> bytes:
+    """Say in XMP that an algorithm has added to the picture what no camera saw.
+
+    IPTC's property DigitalSourceType is set to algorithmicallyEnhanced; a source that says as much or more is left.
+
+    Args:
+        xmp: the packet to add it to; None, or what is no XMP, makes a packet of its own.
+    """
+    stated = _SOURCE_TYPE.search(xmp or b"")
+    if xmp is not None and stated:
+        begin, end = stated.span(1)
+        said = stated[1].strip().rpartition(b"/")[2]
+        return xmp if said in _ALGORITHMIC else xmp[:begin] + _ENHANCED + xmp[end:]
+    ends = [found.start() for found in _RDF_END.finditer(xmp or b"")]
+    if xmp is None or not ends or len(xmp) + len(_DESCRIPTION) > METADATA_MAX:
+        return _PACKET % _DESCRIPTION
+    return xmp[: ends[-1]] + _DESCRIPTION + xmp[ends[-1] :]
 
 
 def _is_xml(packet: bytes) -> bool:

@@ -13,10 +13,11 @@ from PIL import Image
 
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.plan import choose
-from lcodec.errors import UsageError
+from lcodec.errors import ModelError, UsageError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture
 from tests.support.command import PHOTO, ROOT
+from tests.support.generative import GOLDEN, NAME, add_generative
 from tests.support.pictures import picture
 
 AT_HAND = [
@@ -128,3 +129,22 @@ def test_a_model_file_without_an_index(tmp_path: Path, photo: Picture) -> None:
     codec = open_codec(str(file))
     assert codec.title == "lcodec mine"
     assert psnr(photo.pixels, codec.decode(codec.encode(photo, 50)).pixels) > 20
+
+
+def test_a_model_at_a_realism(photo: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCODEC_MODELS", os.pathsep.join(map(str, (GOLDEN, add_generative(tmp_path)))))
+    open_codec.cache_clear()
+    plain, half, real = (open_codec(name) for name in ("golden", "golden:realism=0.5", NAME))
+    assert half.title == "lcodec golden, realism 0.5"
+    assert len({each.version() for each in (plain, half, real)}) == 3
+    data = plain.encode(photo, 40)
+    assert half.encode(photo, 40) == data
+    shown = [plain.decode(data), half.decode(data), open_codec("golden:realism=1").decode(data)]
+    assert psnr(shown[0].pixels, shown[1].pixels) > psnr(shown[0].pixels, shown[2].pixels)
+    assert np.array_equal(shown[2].pixels, real.decode(real.encode(photo, 40)).pixels)
+    for wrong in ("golden:realism=2", "golden:realism=", "golden:realism=nan"):
+        with pytest.raises(UsageError, match="realism is a number from 0 to 1"):
+            open_codec(wrong)
+    with pytest.raises(ModelError, match="no generative model for what mse coded"):
+        open_codec("mse:realism=0.5")
+    open_codec.cache_clear()

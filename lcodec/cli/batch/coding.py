@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from lcodec import defaults
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Pieces
 from lcodec.errors import ModelError
@@ -158,11 +159,32 @@ class Decoding:
     device: Device
     max_pixels: int
     memory: int
+    realism: float | None
+    metadata: tuple[str, ...]
+    syntheses: tuple[str, ...]  #: ids of the generative ones, where they are asked for
+
+    @classmethod
+    def of(cls, realism: float | None, **others: Any) -> Decoding:
+        """Fill in the generative syntheses that are installed; the arguments are the other fields.
+
+        Raises:
+            ModelError: an index of models cannot be read.
+        """
+        entries = _zoo().entries() if realism else []
+        syntheses = tuple(entry.synthesis_id for entry in entries if entry.synthesis_only)
+        return cls(realism=realism, syntheses=syntheses, **others)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As in `Coding`."""
-        return _settings(self)
+        """As in `Coding`; those that change nothing are left out, as versions that did not have them recorded none."""
+        settings = _settings(self)
+        if self.realism is None:
+            del settings["realism"]
+        if not self.syntheses:
+            del settings["syntheses"]
+        if self.metadata == defaults.METADATA:
+            del settings["metadata"]
+        return settings
 
     def drain(self, stream: BinaryIO) -> bytes:
         """As in `Coding`: as much as the header says."""
@@ -176,7 +198,15 @@ class Decoding:
 
         data = files.read_coded(source)
         zoo = _zoo()
-        picture = codec.decode(data, zoo, device=self.device, max_pixels=self.max_pixels, memory=self.memory)
+        picture = codec.decode(
+            data,
+            zoo,
+            device=self.device,
+            max_pixels=self.max_pixels,
+            memory=self.memory,
+            realism=self.realism,
+            metadata=self.metadata,
+        )
         written, notes = Pieces(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)
         header = read_header(data)
