@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lcodec.networks.ops import SLOPE, Array, NumpyOps, add_shifted, shuffle, unshuffle
+from lcodec.networks.ops import SLOPE, Ops, Array, NumpyOps, add_shifted, shuffle, unshuffle
 
 __all__ = ["TapeOps", "Traced"]
 
@@ -72,7 +72,7 @@ class Traced:
         return start._slot.gradient
 
 
-class TapeOps:
+class TapeOps(Ops[Traced]):
     """Same contract as `ops.NumpyOps`, over `Traced` arrays."""
 
     def __init__(self, params: Mapping[str, Array]) -> None:
