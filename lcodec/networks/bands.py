@@ -7,15 +7,18 @@ convolution looks beyond a band, one row up and down: rows mixed for one band ar
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["InPlace", "block_in_bands", "depthwise_rows"]
+from lcodec.networks import crew
+
+__all__ = ["InPlace", "block_in_bands", "depthwise_rows", "linear_in_parts"]
 
 #: Positions in a band. Matrix products of fewer rows take longer for each; more fall out of the second-level cache.
-BAND_POSITIONS = 256
+BAND_POSITIONS = 512
 
 Values = npt.NDArray[Any]
 
@@ -29,46 +32,59 @@ class InPlace(Protocol):
     def depthwise_into(self, name: str, x: Values, out: Values) -> None:
         """3x3 convolution of each channel: (h + 2, w + 2, C) -> (h, w, C)."""
 
-    def leaky_into(self, x: Values, out: Values) -> None:
-        """Leaky ReLU; `out` may be `x`."""
+    def leaky_into(self, x: Values, spare: Values, out: Values) -> None:
+        """Leaky ReLU; `out` may be `x`, `spare` is of the same shape and overwritten."""
 
     def add_into(self, x: Values, out: Values) -> None:
         """Add `x` to `out`."""
+
+
+def linear_in_parts(ops: InPlace, name: str, x: Values, outputs: int) -> Values:
+    """1x1 convolution, (N, h, w, C_in) -> (N, h, w, `outputs`)."""
+    out = np.empty((*x.shape[:-1], outputs), x.dtype)
+    rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, outputs)
+    crew.each(lambda part: ops.linear_into(name, rows[part], results[part]), crew.parts(len(rows), BAND_POSITIONS))
+    return out
 
 
 def block_in_bands(ops: InPlace, name: str, x: Values) -> Values:
     """What `lcodec.networks.ops.Ops.block` computes, (N, h, w, C) -> (N, h, w, C)."""
     x = np.ascontiguousarray(x)
     out = np.empty_like(x)
-    _, height, width, channels = x.shape
-    rows = min(height, max(1, BAND_POSITIONS // width))
+    _, height, width, _ = x.shape
+    for picture, target in zip(x, out, strict=True):
+        each = crew.parts(height, max(1, BAND_POSITIONS // width))
+        crew.each(partial(_some_rows, ops, name, picture, target), each)
+    return out
+
+
+def _some_rows(ops: InPlace, name: str, x: Values, out: Values, part: slice) -> None:
+    """Compute some rows of a block's result `out` (h, w, C) of its input `x` (h, w, C)."""
+    height, width, channels = x.shape
+    rows = min(part.stop - part.start, max(1, BAND_POSITIONS // width))
     # Features as the depthwise convolution sees them, from a row above the band to one below it, zeros around.
     seen = np.zeros((rows + 2, width + 2, channels), x.dtype)
-    inner = np.empty((rows + 1, width, channels), x.dtype)
-    wide = np.empty((rows, width, 2 * channels), x.dtype)
-    for picture, target in zip(x, out, strict=True):
-        known = 0  # rows of the picture that are mixed already
-        seen[0] = 0
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            if top:
-                seen[:2] = seen[rows : rows + 2]
-            last = min(bottom + 1, height)
-            mixed = inner[: last - known]
-            ops.linear_into(f"{name}.mix", picture[known:last], mixed)
-            ops.leaky_into(mixed, seen[1 + known - top : 1 + last - top, 1:-1])
-            if bottom == height:
-                seen[1 + height - top] = 0
-            known = last
-            band, spatial, widened = target[top:bottom], inner[: bottom - top], wide[: bottom - top]
-            ops.depthwise_into(f"{name}.spatial", seen[: bottom - top + 2], spatial)
-            ops.linear_into(f"{name}.merge", spatial, band)
-            ops.add_into(picture[top:bottom], band)
-            ops.linear_into(f"{name}.expand", band, widened)
-            ops.leaky_into(widened, widened)
-            ops.linear_into(f"{name}.reduce", widened, spatial)
-            ops.add_into(spatial, band)
-    return out
+    inner = np.empty((rows + 2, width, channels), x.dtype)
+    wide, wide_spare = np.empty((2, rows, width, 2 * channels), x.dtype)
+    spare = wide_spare.reshape(2 * rows, width, channels)
+    known = max(part.start - 1, 0)  # first row that is not mixed yet
+    for top in range(part.start, part.stop, rows):
+        bottom = min(top + rows, part.stop)
+        if top > part.start:
+            seen[:2] = seen[rows : rows + 2]
+        last = min(bottom + 1, height)
+        mixed, spatial, widened = inner[: last - known], inner[: bottom - top], wide[: bottom - top]
+        ops.linear_into(f"{name}.mix", x[known:last], mixed)
+        ops.leaky_into(mixed, spare[: last - known], seen[1 + known - top : 1 + last - top, 1:-1])
+        seen[1 + last - top : 2 + bottom - top] = 0  # below the picture
+        known = last
+        ops.depthwise_into(f"{name}.spatial", seen[: 2 + bottom - top], spatial)
+        ops.linear_into(f"{name}.merge", spatial, out[top:bottom])
+        ops.add_into(x[top:bottom], out[top:bottom])
+        ops.linear_into(f"{name}.expand", out[top:bottom], widened)
+        ops.leaky_into(widened, wide_spare[: bottom - top], widened)
+        ops.linear_into(f"{name}.reduce", widened, spatial)
+        ops.add_into(spatial, out[top:bottom])
 
 
 def depthwise_rows(x: Values, weight: Values, out: Values) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.networks.bands import block_in_bands, depthwise_rows
+from lcodec.networks.bands import block_in_bands, depthwise_rows, linear_in_parts
 
 __all__ = ["SLOPE", "Array", "NumpyOps", "Ops", "add_shifted", "shuffle", "unshuffle"]
 
@@ -55,7 +55,7 @@ class Ops(Protocol[T]):
         """Concatenation along the channels."""
 
     def block(self, name: str, x: T) -> T:
-        """Residual block, same shape: x += 1x1(depthwise3x3(act(1x1(x)))), then x += 1x1(act(1x1(x))) of twice the width.
+        """Residual block: x += 1x1(depthwise3x3(act(1x1(x)))), then x += 1x1(act(1x1(x))), twice as wide inside.
 
         No normalisation (rates need absolute magnitudes) and no attention (a bounded receptive field allows tiles).
         """
@@ -105,9 +105,7 @@ class NumpyOps(Ops[Array]):
         return f"{name}.weight" in self.params
 
     def linear(self, name: str, x: Array) -> Array:
-        out = np.empty((*x.shape[:-1], len(self.params[f"{name}.weight"])), x.dtype)
-        self.linear_into(name, x, out)
-        return out
+        return linear_in_parts(self, name, x, len(self.params[f"{name}.weight"]))
 
     def depthwise(self, name: str, x: Array) -> Array:
         out = np.empty_like(x)
@@ -115,9 +113,8 @@ class NumpyOps(Ops[Array]):
         return add_shifted(x, self.params[f"{name}.weight"], out)  # type: ignore[no-any-return]
 
     def leaky(self, x: Array) -> Array:
-        out = np.empty_like(x)
-        self.leaky_into(x, out)
-        return out
+        out: Array = x * np.float32(SLOPE)
+        return np.maximum(x, out, out=out)
 
     def add(self, x: Array, y: Array) -> Array:
         return x + y
@@ -145,8 +142,8 @@ class NumpyOps(Ops[Array]):
         depthwise_rows(x, self.params[f"{name}.weight"], out)
         out += self.params[f"{name}.bias"]
 
-    def leaky_into(self, x: Array, out: Array) -> None:
-        np.maximum(x, x * np.float32(SLOPE), out=out)
+    def leaky_into(self, x: Array, spare: Array, out: Array) -> None:
+        np.maximum(x, np.multiply(x, np.float32(SLOPE), out=spare), out=out)
 
     def add_into(self, x: Array, out: Array) -> None:
         out += x

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lcodec.networks.ops import SLOPE, Ops, Array, NumpyOps, add_shifted, shuffle, unshuffle
+from lcodec.networks.ops import SLOPE, Array, NumpyOps, Ops, add_shifted, shuffle, unshuffle
 
 __all__ = ["TapeOps", "Traced"]
 
