@@ -16,7 +16,7 @@ from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
 from lcodec.networks.gains import gain_at
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
-from lcodec.networks.tiling import map_tiles
+from lcodec.networks.tiling import map_tiles, tiles
 from lcodec.networks.transforms import LATENT_STRIDE, analysis, synthesis
 from lcodec.zoo import Model
 
@@ -38,14 +38,11 @@ class Analyses:
 
     def latents(self, pixels: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.float32]:
         """Latents (h, w, C) of a region of a whole picture (H, W, 1 or 3)."""
-
-        def run(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-            normalised = colour(pad(window, LATENT_STRIDE)) / np.float32(255) - np.float32(0.5)
-            return self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain))
-
         latents = np.empty((*region.size, self._sizes.latents), np.float32)
-        origin = region.top, region.left
-        map_tiles(run, pixels, latents, tile=TILE, halo=self._sizes.analysis_halo, down=LATENT_STRIDE, origin=origin)
+        halo, origin = self._sizes.analysis_halo, (region.top, region.left)
+        for window, place, edges in tiles(pixels, latents, tile=TILE, halo=halo, down=LATENT_STRIDE, origin=origin):
+            normalised = colour(pad(window, LATENT_STRIDE)) / np.float32(255) - np.float32(0.5)
+            place[...] = self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain, edges))[0]
         return latents
 
     def hyper_latents(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -82,20 +79,16 @@ class Synthesis:
             region: of the picture.
             pixels: (H, W, 1 or 3), the picture, written to.
         """
-
-        def run(latents: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-            placed = self._engine.place(latents * self._inverse)
-            normalised = self._engine.fetch(synthesis(self._ops, placed, self._gain))
-            samples: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
-            if pixels.shape[2] == 1:
-                samples = np.rint(samples.mean(axis=3, keepdims=True))
-            return samples.astype(np.uint8)
-
         top, bottom, left, right = (
             edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right)
         )
         target = pixels[top:bottom, left:right]
-        map_tiles(run, window, target, tile=TILE, halo=self._halo, up=LATENT_STRIDE, origin=origin)
+        for latents, place, edges in tiles(window, target, tile=TILE, halo=self._halo, up=LATENT_STRIDE, origin=origin):
+            placed = self._engine.place(latents * self._inverse)
+            samples = self._engine.fetch(synthesis(self._ops, placed, self._gain, edges))
+            samples = samples[0, : place.shape[0], : place.shape[1]]
+            samples = np.rint((samples + np.float32(0.5)) * np.float32(255)).clip(0, 255)
+            place[...] = np.rint(samples.mean(axis=2, keepdims=True)) if pixels.shape[2] == 1 else samples
 
 
 def pad(x: npt.NDArray[Any], multiple: int) -> npt.NDArray[Any]:

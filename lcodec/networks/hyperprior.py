@@ -58,7 +58,7 @@ def context(ops: Ops[T], step: int, latents: T, features: T) -> T:
         (N, h, w, K).
     """
     t = ops.linear(f"context.enter.{step}", ops.concat(latents, features))
-    return blocks(ops, map(context_block, count()), t)
+    return blocks(ops, map(context_block, count()), t)[0]
 
 
 def context_block(index: int) -> str:

@@ -18,13 +18,15 @@ import numpy.typing as npt
 
 from lcodec.networks.bands import block_in_bands, depthwise_rows, linear_in_parts
 
-__all__ = ["SLOPE", "Array", "NumpyOps", "Ops", "add_shifted", "shuffle", "unshuffle"]
+__all__ = ["SLOPE", "Array", "Edges", "NumpyOps", "Ops", "add_shifted", "shuffle", "unshuffle"]
 
 #: Negative slope of the leaky ReLU. A power of two, so that fixed point has it exactly.
 SLOPE = 0.125
 
 T = TypeVar("T")
 Array = npt.NDArray[np.float32]
+#: Rows at the top and the bottom, columns on the left and the right.
+Edges = tuple[int, int, int, int]
 
 
 class Ops(Protocol[T]):
@@ -54,6 +56,10 @@ class Ops(Protocol[T]):
     def concat(self, x: T, y: T) -> T:
         """Concatenation along the channels."""
 
+    def crop(self, x: T, edges: Edges) -> T:
+        """Cut off edges."""
+        return crop(x, edges)  # type: ignore[no-any-return]
+
     def block(self, name: str, x: T) -> T:
         """Residual block: x += 1x1(depthwise3x3(act(1x1(x)))), then x += 1x1(act(1x1(x))), twice as wide inside.
 
@@ -77,6 +83,12 @@ def shuffle(x: Any, n: int) -> Any:
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height, width, n, n, channels // (n * n))
     return x.swapaxes(2, 3).reshape(batch, height * n, width * n, channels // (n * n))
+
+
+def crop(x: Any, edges: Edges) -> Any:
+    """Cut edges off a NumPy array or a tensor (N, H, W, C)."""
+    top, bottom, left, right = edges
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
 
 def add_shifted(x: Any, weight: Any, out: Any) -> Any:
