@@ -64,7 +64,7 @@ class Engine:
 
     @contextmanager
     def spread(self, workers: int) -> Iterator[Spread]:
-        """Share work out to `workers` threads, and the work of each to as many as there are cores for it.
+        """Share work out to `workers` threads, and the work of each to a crew where there are cores for it.
 
         Each thread has one BLAS thread (`lcodec.networks.crew` says why).
         """
@@ -80,7 +80,7 @@ class Engine:
 
         def spread(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
             def shared(item: S) -> T:
-                with crew.at_work(threads, cores // workers):
+                with crew.at_work(threads, crew.size(cores, workers)):
                     return function(item)
 
             return list(regions.map(shared, items))

@@ -15,10 +15,13 @@ import numpy.typing as npt
 
 from lcodec.networks import crew
 
-__all__ = ["InPlace", "block_in_bands", "depthwise_rows", "linear_in_parts"]
+__all__ = ["BAND_ARRAYS", "BAND_POSITIONS", "InPlace", "block_in_bands", "depthwise_rows", "linear_in_parts"]
 
 #: Positions in a band. Matrix products of fewer rows take longer for each; more fall out of the second-level cache.
 BAND_POSITIONS = 512
+
+#: What a band works in, in arrays of its own size: most where it is one row: three times three with those around it, and two.
+BAND_ARRAYS = 11
 
 Values = npt.NDArray[Any]
 
@@ -65,8 +68,9 @@ def _some_rows(ops: InPlace, name: str, x: Values, out: Values, part: slice) -> 
     # Features as the depthwise convolution sees them, from a row above the band to one below it, zeros around.
     seen = np.zeros((rows + 2, width + 2, channels), x.dtype)
     inner = np.empty((rows + 2, width, channels), x.dtype)
-    wide, wide_spare = np.empty((2, rows, width, 2 * channels), x.dtype)
-    spare = wide_spare.reshape(2 * rows, width, channels)
+    wide = np.empty((rows, width, 2 * channels), x.dtype)
+    spare = np.empty((max(rows + 2, 2 * rows), width, channels), x.dtype)
+    wide_spare = spare[: 2 * rows].reshape(wide.shape)
     known = max(part.start - 1, 0)  # first row that is not mixed yet
     for top in range(part.start, part.stop, rows):
         bottom = min(top + rows, part.stop)

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["at_work", "each", "parts"]
+__all__ = ["at_work", "each", "parts", "size"]
+
+#: Threads of a crew at most. Of a small picture more have too little to do, and each takes memory.
+MOST = 4
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -34,6 +37,11 @@ def at_work(threads: Executor, count: int) -> Iterator[None]:
         _crew.reset(token)
 
 
+def size(cores: int, workers: int) -> int:
+    """Threads for each of several workers, each with an array of its own."""
+    return max(1, min(cores // workers, MOST))
+
+
 def each(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
     """Call a function on each item, in the threads of the crew, which share no further."""
     threads, count = _crew.get()
@@ -42,7 +50,7 @@ def each(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
     return list(threads.map(function, items))
 
 
-def parts(size: int, least: int) -> list[slice]:
-    """Cut 0..size into a part for each thread of the crew, fewer where they would be smaller than `least`."""
-    count = max(1, min(_crew.get()[1], size // least))
-    return [slice(size * index // count, size * (index + 1) // count) for index in range(count)]
+def parts(length: int, least: int) -> list[slice]:
+    """Cut 0..length into a part for each thread of the crew, fewer where they would be smaller than `least`."""
+    count = max(1, min(_crew.get()[1], length // least))
+    return [slice(length * index // count, length * (index + 1) // count) for index in range(count)]
