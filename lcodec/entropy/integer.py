@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from lcodec.entropy.tables import EXP2_SIZE, load_tables
 from lcodec.errors import ModelError
-from lcodec.networks.ops import add_shifted, shuffle, unshuffle
+from lcodec.networks.bands import block_in_bands, depthwise_rows, linear_in_parts
+from lcodec.networks.ops import SLOPE, Ops, add_shifted, shuffle, unshuffle
 
 __all__ = ["ACTIVATION_BITS", "ACTIVATION_MAX", "EXPONENT_MAX", "WEIGHT_MAX", "FixedOps", "check_bound", "times_exp2"]
 
@@ -78,7 +79,7 @@ def times_exp2(xp: Any, x: Any, exponent: npt.NDArray[np.int64], bits: int) -> A
     return xp.clip(product, -ACTIVATION_MAX, ACTIVATION_MAX, out=product)
 
 
-class FixedOps:
+class FixedOps(Ops[Any]):
     """Fixed-point backend over NumPy or torch arrays of float64 that hold integers.
 
     Only matrix products and shifted multiply-adds: convolution routines may pick Winograd or FFT, which are not exact.
@@ -96,32 +97,34 @@ class FixedOps:
             ModelError: a layer could overflow, so this is no model that lcodec exported.
         """
         self.xp = xp
-
-        def place(value: npt.NDArray[np.float64]) -> Any:
-            return value if xp is np else xp.as_tensor(value, device=device)
-
-        self.layers: dict[str, tuple[Any, Any, Any]] = {}
+        #: Weights and biases, shifted: powers of two scale every sum exactly, and only the floor is left to do.
+        self.layers: dict[str, tuple[Any, Any]] = {}
         for key in arrays:
             name, _, part = key.rpartition(".")
             if part == "shift":
                 weight, bias, shift = (arrays[f"{name}.{part}"] for part in ("weight", "bias", "shift"))
                 check_bound(name, weight, bias, shift)
-                self.layers[name] = (
-                    place(weight.astype(np.float64)),
-                    place(bias.astype(np.float64)),
-                    place(np.exp2(-shift.astype(np.float64))),
-                )
+                factor = np.exp2(-shift.astype(np.float64))
+                layer = weight * (factor[:, None] if weight.ndim == 2 else factor), bias * factor
+                self.layers[name] = layer if xp is np else tuple(xp.as_tensor(value, device=device) for value in layer)
 
-    def _requantise(self, total: Any, factor: Any) -> Any:
-        """Accumulators to activations: floor(total 2^-shift), limited; in place."""
-        total *= factor
-        self.xp.floor(total, out=total)
-        return self.xp.clip(total, -ACTIVATION_MAX, ACTIVATION_MAX, out=total)
+    def _limit(self, x: Any) -> Any:
+        """Limit to ACTIVATION_MAX, in place."""
+        return self.xp.clip(x, -ACTIVATION_MAX, ACTIVATION_MAX, out=x)
+
+    def _floor(self, x: Any) -> Any:
+        """Round down, in place."""
+        return self.xp.floor(x, out=x)
+
+    def _round(self, total: Any, bias: Any) -> Any:
+        """Sums to activations: floor(total + bias), limited; in place."""
+        total += bias
+        return self._limit(self._floor(total))
 
     @property
     def inputs(self) -> int:
         """Inputs of the widest layer: the terms of its sums."""
-        return max((weight.shape[-1] for weight, _, _ in self.layers.values()), default=0)
+        return max((weight.shape[-1] for weight, _ in self.layers.values()), default=0)
 
     def has(self, name: str) -> bool:
         """Whether there is a layer of this name."""
@@ -129,28 +132,28 @@ class FixedOps:
 
     def linear(self, name: str, x: Any) -> Any:
         """1x1 convolution: (N, H, W, C_in) -> (N, H, W, C_out)."""
-        weight, bias, factor = self.layers[name]
+        weight, bias = self.layers[name]
+        if self.xp is np:
+            return linear_in_parts(self, name, x, len(weight))
         total = x.reshape(-1, x.shape[-1]) @ weight.T
-        total += bias
-        return self._requantise(total, factor).reshape(*x.shape[:-1], len(weight))
+        return self._round(total, bias).reshape(*x.shape[:-1], len(weight))
 
     def depthwise(self, name: str, x: Any) -> Any:
         """3x3 convolution of each channel, zero padding: same shape."""
-        weight, bias, factor = self.layers[name]
-        total = self.xp.zeros_like(x)
-        total += bias
-        add_shifted(x, weight, total)
-        return self._requantise(total, factor)
+        weight, bias = self.layers[name]
+        return self._round(add_shifted(x, weight, self.xp.zeros_like(x)), bias)
 
     def leaky(self, x: Any) -> Any:
         """max(x, floor(x / 8)): the leaky ReLU of slope `lcodec.networks.ops.SLOPE`."""
-        small = x * 0.125
-        return self.xp.maximum(x, self.xp.floor(small, out=small))
+        return self.xp.maximum(x, self._floor(x * SLOPE))
 
     def add(self, x: Any, y: Any) -> Any:
         """Sum, limited to ACTIVATION_MAX."""
-        total = x + y
-        return self.xp.clip(total, -ACTIVATION_MAX, ACTIVATION_MAX, out=total)
+        return self._limit(x + y)
+
+    def block(self, name: str, x: Any) -> Any:
+        """Residual block: same shape."""
+        return block_in_bands(self, name, x) if self.xp is np else super().block(name, x)
 
     def unshuffle(self, x: Any, n: int) -> Any:
         """Space to depth, as `lcodec.networks.ops.unshuffle`."""
@@ -163,3 +166,26 @@ class FixedOps:
     def concat(self, x: Any, y: Any) -> Any:
         """Concatenation along the channels."""
         return self.xp.concatenate((x, y), -1)
+
+    # What follows is `lcodec.networks.bands.InPlace`, in NumPy alone.
+
+    def linear_into(self, name: str, x: Fixed, out: Fixed) -> None:
+        """1x1 convolution."""
+        weight, bias = self.layers[name]
+        np.matmul(x.reshape(-1, weight.shape[1]), weight.T, out=out.reshape(-1, len(weight)))
+        self._round(out, bias)
+
+    def depthwise_into(self, name: str, x: Fixed, out: Fixed) -> None:
+        """3x3 convolution of each channel."""
+        weight, bias = self.layers[name]
+        depthwise_rows(x, weight, out)
+        self._round(out, bias)
+
+    def leaky_into(self, x: Fixed, spare: Fixed, out: Fixed) -> None:
+        """Leaky ReLU."""
+        np.maximum(x, self._floor(np.multiply(x, SLOPE, out=spare)), out=out)
+
+    def add_into(self, x: Fixed, out: Fixed) -> None:
+        """Add, limited to ACTIVATION_MAX."""
+        out += x
+        self._limit(out)

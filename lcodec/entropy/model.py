@@ -24,6 +24,7 @@ from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
 from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, EXPONENT_MAX, FixedOps, times_exp2
 from lcodec.entropy.tables import EXP2_SIZE, SCALES, TOTAL, load_tables
 from lcodec.errors import DamagedError, ModelError
+from lcodec.networks import crew
 from lcodec.networks.gains import interpolate
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, context, context_block, correction, hyper_synthesis
 from lcodec.networks.steps import GROUPS, STEPS, Place, places
@@ -290,15 +291,18 @@ class EntropyModel:
             hidden = context(self.ops, step, units, placed)
         placed, hidden = placed[:, band], hidden[:, band]
         width = self.channels // GROUPS
-        indexes, means = [], []
-        for group, place in enumerate(places(step, self.channels)):
+
+        def predict(group: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+            place = places(step, self.channels)[group]
             predicted = correction(self.ops, group, placed[:, place[0], place[1]], base=True)
             if step:
                 added = correction(self.ops, group, hidden[:, place[0], place[1]], base=False)
                 predicted = self.ops.add(predicted, added)
             mean = times_exp2(self.xp, predicted[..., width:], at.gain[place[2]], 4 - ACTIVATION_BITS)
-            indexes.append(_index(self._fetch(predicted[0, ..., :width]) + at.scale[place[2]]).ravel())
-            means.append(self._fetch(mean[0]).ravel())
+            index = _index(self._fetch(predicted[0, ..., :width]) + at.scale[place[2]])
+            return index.ravel(), self._fetch(mean[0]).ravel()
+
+        indexes, means = zip(*crew.each(predict, range(GROUPS)), strict=True)
         return np.concatenate(indexes), np.concatenate(means)
 
 
@@ -315,9 +319,7 @@ def _hyper_size(size: tuple[int, int]) -> tuple[int, int]:
 def _index(scale: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Nearest table of scales in 1/4096 of an index."""
     half = 1 << (ACTIVATION_BITS - 1)
-    index: npt.NDArray[np.uint8] = (
-        np.floor_divide(scale + half, 1 << ACTIVATION_BITS).clip(0, SCALES - 1).astype(np.uint8)
-    )
+    index: npt.NDArray[np.uint8] = np.floor((scale + half) * 0.5**ACTIVATION_BITS).clip(0, SCALES - 1).astype(np.uint8)
     return index
 
 

@@ -14,6 +14,7 @@ from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
 from lcodec.errors import UsageError
 from lcodec.extras import has, require
+from lcodec.networks import crew
 from lcodec.networks.ops import NumpyOps
 from lcodec.zoo import ENTROPY, Model
 
@@ -63,20 +64,33 @@ class Engine:
 
     @contextmanager
     def spread(self, workers: int) -> Iterator[Spread]:
-        """Share work out to `workers` threads, with one BLAS thread in each; a single worker has all those of BLAS."""
-        if workers == 1:
+        """Share work out to `workers` threads, and the work of each to a crew where there are cores for it.
+
+        Each thread has one BLAS thread (`lcodec.networks.crew` says why).
+        """
+        cores = self.cores
+        if cores == 1:
             yield lambda function, items: [function(item) for item in items]
             return
         from concurrent.futures import ThreadPoolExecutor
 
         from threadpoolctl import threadpool_limits
 
-        pool = ThreadPoolExecutor(workers)
+        regions, threads = ThreadPoolExecutor(workers), ThreadPoolExecutor(cores)
+
+        def spread(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+            def shared(item: S) -> T:
+                with crew.at_work(threads, crew.size(cores, workers)):
+                    return function(item)
+
+            return list(regions.map(shared, items))
+
         try:
             with threadpool_limits(1, "blas"):
-                yield lambda function, items: list(pool.map(function, items))
+                yield spread
         finally:
-            pool.shutdown(cancel_futures=True)
+            regions.shutdown(cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
 
     def ops(self, arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
         """Float operations over a model's arrays."""

@@ -13,6 +13,7 @@ from lcodec.entropy.model import band_rows
 from lcodec.errors import LimitError
 from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import TILE
+from lcodec.networks import crew
 from lcodec.networks.architecture import Architecture
 
 __all__ = ["workers_to_decode", "workers_to_encode", "workspace"]
@@ -40,10 +41,12 @@ def workers_to_encode(sizes: Architecture, memory: int, layout: Layout, cores: i
     Raises:
         LimitError: `memory`, in bytes, does not suffice for one.
     """
-    each = _WORKER + workspace(sizes, layout) + (extra.memory(layout.regions[0]) if extra else 0)
+    more = extra.memory(layout.regions[0]) if extra else 0
     if extra and extra.uses_torch:
         cores = 1
-    return _affordable(sizes, memory, layout, cores, lambda workers: workers * each)
+    return _affordable(
+        sizes, memory, layout, cores, lambda workers: workers * (_worker(sizes, layout, cores, workers) + more)
+    )
 
 
 def workers_to_decode(sizes: Architecture, memory: int, layout: Layout, cores: int) -> int:
@@ -52,12 +55,12 @@ def workers_to_decode(sizes: Architecture, memory: int, layout: Layout, cores: i
     Raises:
         LimitError: `memory`, in bytes, does not suffice for one.
     """
-    each, halo = _WORKER + workspace(sizes, layout), sizes.synthesis_halo
+    halo = sizes.synthesis_halo
 
     def need(workers: int) -> int:
         strip = layout.strip_rows(workers, halo) * layout.regions[0].size[0]
         kept = min(layout.size[0], 2 * strip + halo)  # see `by_strips`
-        return workers * each + kept * layout.size[1] * sizes.decoded_bytes
+        return workers * _worker(sizes, layout, cores, workers) + kept * layout.size[1] * sizes.decoded_bytes
 
     return _affordable(sizes, memory, layout, cores, need)
 
@@ -65,10 +68,15 @@ def workers_to_decode(sizes: Architecture, memory: int, layout: Layout, cores: i
 def workspace(sizes: Architecture, layout: Layout) -> int:
     """Bytes that a region takes: its latents, and the transforms in tiles or the entropy networks in bands."""
     height, width = layout.regions[0].size
-    halo = 2 * max(sizes.analysis_halo, sizes.synthesis_halo)
-    tile = (min(height, TILE) + halo) * (min(width, TILE) + halo) * sizes.transform_bytes
-    band = min(height, band_rows(width) + 2 * sizes.context_halo) * width * sizes.entropy_bytes
+    tile = sizes.transform_bytes(min(height, TILE), min(width, TILE))
+    band = sizes.entropy_bytes(min(height, band_rows(width) + 2 * sizes.context_halo), width)
     return max(tile, band) + height * width * sizes.position_bytes
+
+
+def _worker(sizes: Architecture, layout: Layout, cores: int, workers: int) -> int:
+    """Bytes of one of several workers, the others of its crew included."""
+    others = crew.size(cores, workers) - 1
+    return _WORKER + workspace(sizes, layout) + others * sizes.band_bytes(layout.regions[0].size[1])
 
 
 def _affordable(sizes: Architecture, memory: int, layout: Layout, cores: int, need: Callable[[int], int]) -> int:

@@ -17,7 +17,7 @@ from lcodec.execution.regions import Region
 from lcodec.networks.gains import gain_at
 from lcodec.networks.generator import noise
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
-from lcodec.networks.tiling import map_placed_tiles, map_tiles
+from lcodec.networks.tiling import map_tiles, tiles
 from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE, analysis, synthesis
 from lcodec.zoo import Model
 
@@ -39,14 +39,11 @@ class Analyses:
 
     def latents(self, pixels: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.float32]:
         """Latents (h, w, C) of a region of a whole picture (H, W, 1 or 3)."""
-
-        def run(window: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-            normalised = colour(pad(window, LATENT_STRIDE)) / np.float32(255) - np.float32(0.5)
-            return self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain))
-
         latents = np.empty((*region.size, self._sizes.latents), np.float32)
-        origin = region.top, region.left
-        map_tiles(run, pixels, latents, tile=TILE, halo=self._sizes.analysis_halo, down=LATENT_STRIDE, origin=origin)
+        halo, origin = self._sizes.analysis_halo, (region.top, region.left)
+        for window, place, edges, _ in tiles(pixels, latents, tile=TILE, halo=halo, down=LATENT_STRIDE, origin=origin):
+            normalised = colour(pad(window, LATENT_STRIDE)) / np.float32(255) - np.float32(0.5)
+            place[...] = self._engine.fetch(analysis(self._ops, self._engine.place(normalised), self._gain, edges))[0]
         return latents
 
     def hyper_latents(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -83,22 +80,19 @@ class Synthesis:
             region: of the picture.
             pixels: (H, W, 1 or 3), the picture, written to.
         """
-
-        def run(latents: npt.NDArray[np.int32], corner: tuple[int, int]) -> npt.NDArray[np.uint8]:
-            placed = self._engine.place(latents * self._inverse)
-            noise_there = self._noise(region.top - origin[0] + corner[0], region.left - origin[1] + corner[1], latents)
-            normalised = self._engine.fetch(synthesis(self._ops, placed, self._gain, noise_there))
-            samples: npt.NDArray[np.float32] = np.rint((normalised + np.float32(0.5)) * np.float32(255)).clip(0, 255)
-            if pixels.shape[2] == 1:
-                samples = np.rint(samples.mean(axis=3, keepdims=True))
-            return samples.astype(np.uint8)
-
         top, bottom, left, right = (
             edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right)
         )
         target = pixels[top:bottom, left:right]
         halo = self._sizes.synthesis_halo
-        map_placed_tiles(run, window, target, tile=TILE, halo=halo, up=LATENT_STRIDE, origin=origin)
+        cut = tiles(window, target, tile=TILE, halo=halo, up=LATENT_STRIDE, origin=origin)
+        for latents, place, edges, (row, column) in cut:
+            placed = self._engine.place(latents * self._inverse)
+            noise_there = self._noise(region.top - origin[0] + row, region.left - origin[1] + column, latents)
+            samples = self._engine.fetch(synthesis(self._ops, placed, self._gain, noise_there, edges))
+            samples = samples[0, : place.shape[0], : place.shape[1]]
+            samples = np.rint((samples + np.float32(0.5)) * np.float32(255)).clip(0, 255)
+            place[...] = np.rint(samples.mean(axis=2, keepdims=True)) if pixels.shape[2] == 1 else samples
 
     def _noise(self, top: int, left: int, latents: npt.NDArray[np.int32]) -> Any:
         """Noise for latents (1, h, w, C) of which the first is in this row and column of the picture's."""

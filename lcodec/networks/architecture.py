@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 
 from lcodec.errors import ModelError
+from lcodec.networks.bands import BAND_ARRAYS, BAND_POSITIONS
 from lcodec.networks.hyperprior import HYPER_STRIDE, context_block
 from lcodec.networks.steps import GROUPS, STEPS
 from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE, NOISE
@@ -208,19 +209,23 @@ class Architecture:
         """Bytes of a loaded model: float16 as in its file and float32, or integers and float64."""
         return _FIXED * self.parameters
 
-    @property
-    def transform_bytes(self) -> int:
-        """Bytes that the analysis or synthesis works in, for each latent position of a tile and its halo.
-
-        Most at the end of a block, at either resolution: its input, the widened features and what becomes of them.
-        """
+    def transform_bytes(self, height: int, width: int) -> int:
+        """Bytes that the analysis or synthesis of a tile of `height` x `width` latents works in."""
+        halo, picture = 2 * max(self.analysis_halo, self.synthesis_halo), 3 * LATENT_STRIDE**2
         finer = (LATENT_STRIDE // FINE_STRIDE) ** 2
-        return _FLOAT * (8 * max(finer * self.fine, self.coarse) + 4 * LATENT_STRIDE**2)
+        # Most between two blocks (the latest three features and the picture), or where the picture is put together.
+        between = 3 * max(finer * self.fine, self.coarse) + 2 * picture
+        most = max((height + halo) * (width + halo) * between, height * width * 5 * picture)
+        return _FLOAT * (most + BAND_ARRAYS * BAND_POSITIONS * max(self.fine, self.coarse))
 
-    @property
-    def entropy_bytes(self) -> int:
-        """Bytes that the context network works in, for each latent position of a band (`lcodec.entropy.model`)."""
-        return _FIXED * (2 * self.latents + 3 * self.hyper + 7 * self.context)
+    def entropy_bytes(self, height: int, width: int) -> int:
+        """Bytes that the context network works in, for a band of `height` x `width` latents, its halo included."""
+        position = 2 * self.latents + 2 * self.hyper + 3 * self.context
+        return _FIXED * (height * width * position) + self.band_bytes(width)
+
+    def band_bytes(self, width: int) -> int:
+        """Bytes that a thread works in within a block of the context network, `width` latents wide."""
+        return _FIXED * BAND_ARRAYS * self.context * max(BAND_POSITIONS, width)
 
     @property
     def gradient_bytes(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TypeVar
 
-from lcodec.networks.blocks import block, blocks
+from lcodec.networks.blocks import blocks
 from lcodec.networks.ops import Ops
 
 __all__ = [
@@ -36,15 +36,15 @@ T = TypeVar("T")
 
 def hyper_analysis(ops: Ops[T], latents: T) -> T:
     """Hyper-latents of latents: (N, h, w, C), h and w multiples of 4 -> (N, h/4, w/4, Z), not yet scaled."""
-    t = block(ops, "hyper_analysis.block16", ops.linear("hyper_analysis.in", latents))
-    t = block(ops, "hyper_analysis.block32", ops.linear("hyper_analysis.down", ops.unshuffle(t, 2)))
+    t = ops.block("hyper_analysis.block16", ops.linear("hyper_analysis.in", latents))
+    t = ops.block("hyper_analysis.block32", ops.linear("hyper_analysis.down", ops.unshuffle(t, 2)))
     return ops.linear("hyper_analysis.out", ops.unshuffle(t, 2))
 
 
 def hyper_synthesis(ops: Ops[T], hyper_latents: T) -> T:
     """Features for predicting latents: (N, h, w, Z) -> (N, 4 h, 4 w, H)."""
-    t = block(ops, "hyper_synthesis.block32", ops.shuffle(ops.linear("hyper_synthesis.in", hyper_latents), 2))
-    return block(ops, "hyper_synthesis.block16", ops.shuffle(ops.linear("hyper_synthesis.up", t), 2))
+    t = ops.block("hyper_synthesis.block32", ops.shuffle(ops.linear("hyper_synthesis.in", hyper_latents), 2))
+    return ops.block("hyper_synthesis.block16", ops.shuffle(ops.linear("hyper_synthesis.up", t), 2))
 
 
 def context(ops: Ops[T], step: int, latents: T, features: T) -> T:
@@ -58,7 +58,7 @@ def context(ops: Ops[T], step: int, latents: T, features: T) -> T:
         (N, h, w, K).
     """
     t = ops.linear(f"context.enter.{step}", ops.concat(latents, features))
-    return blocks(ops, map(context_block, count()), t)
+    return blocks(ops, map(context_block, count()), t)[0]
 
 
 def context_block(index: int) -> str:

@@ -16,13 +16,17 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SLOPE", "Array", "NumpyOps", "Ops", "add_shifted", "shuffle", "unshuffle"]
+from lcodec.networks.bands import block_in_bands, depthwise_rows, linear_in_parts
+
+__all__ = ["SLOPE", "Array", "Edges", "NumpyOps", "Ops", "add_shifted", "shuffle", "unshuffle"]
 
 #: Negative slope of the leaky ReLU. A power of two, so that fixed point has it exactly.
 SLOPE = 0.125
 
 T = TypeVar("T")
 Array = npt.NDArray[np.float32]
+#: Rows at the top and the bottom, columns on the left and the right.
+Edges = tuple[int, int, int, int]
 
 
 class Ops(Protocol[T]):
@@ -52,6 +56,20 @@ class Ops(Protocol[T]):
     def concat(self, x: T, y: T) -> T:
         """Concatenation along the channels."""
 
+    def crop(self, x: T, edges: Edges) -> T:
+        """Cut off edges."""
+        return crop(x, edges)  # type: ignore[no-any-return]
+
+    def block(self, name: str, x: T) -> T:
+        """Residual block: x += 1x1(depthwise3x3(act(1x1(x)))), then x += 1x1(act(1x1(x))), twice as wide inside.
+
+        No normalisation (rates need absolute magnitudes) and no attention (a bounded receptive field allows tiles).
+        """
+        t = self.leaky(self.linear(f"{name}.mix", x))
+        x = self.add(x, self.linear(f"{name}.merge", self.depthwise(f"{name}.spatial", t)))
+        t = self.leaky(self.linear(f"{name}.expand", x))
+        return self.add(x, self.linear(f"{name}.reduce", t))
+
 
 def unshuffle(x: Any, n: int) -> Any:
     """Space to depth on a NumPy array or a tensor: (N, H, W, C) -> (N, H/n, W/n, n*n*C)."""
@@ -65,6 +83,12 @@ def shuffle(x: Any, n: int) -> Any:
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height, width, n, n, channels // (n * n))
     return x.swapaxes(2, 3).reshape(batch, height * n, width * n, channels // (n * n))
+
+
+def crop(x: Any, edges: Edges) -> Any:
+    """Cut edges off a NumPy array or a tensor (N, H, W, C)."""
+    top, bottom, left, right = edges
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
 
 def add_shifted(x: Any, weight: Any, out: Any) -> Any:
@@ -83,7 +107,7 @@ def add_shifted(x: Any, weight: Any, out: Any) -> Any:
     return out
 
 
-class NumpyOps:
+class NumpyOps(Ops[Array]):
     """Float32 on a CPU through BLAS. Results depend on the BLAS in the last bits: not for the entropy part."""
 
     def __init__(self, params: Mapping[str, Array]) -> None:
@@ -93,10 +117,7 @@ class NumpyOps:
         return f"{name}.weight" in self.params
 
     def linear(self, name: str, x: Array) -> Array:
-        weight = self.params[f"{name}.weight"]
-        out: Array = x.reshape(-1, x.shape[-1]) @ weight.T
-        out += self.params[f"{name}.bias"]
-        return out.reshape(*x.shape[:-1], len(weight))
+        return linear_in_parts(self, name, x, len(self.params[f"{name}.weight"]))
 
     def depthwise(self, name: str, x: Array) -> Array:
         out = np.empty_like(x)
@@ -110,6 +131,9 @@ class NumpyOps:
     def add(self, x: Array, y: Array) -> Array:
         return x + y
 
+    def block(self, name: str, x: Array) -> Array:
+        return block_in_bands(self, name, x)
+
     def unshuffle(self, x: Array, n: int) -> Array:
         return unshuffle(x, n)  # type: ignore[no-any-return]
 
@@ -118,3 +142,20 @@ class NumpyOps:
 
     def concat(self, x: Array, y: Array) -> Array:
         return np.concatenate((x, y), axis=-1)
+
+    # ------------------------------------------------------------------------------- `lcodec.networks.bands.InPlace`
+
+    def linear_into(self, name: str, x: Array, out: Array) -> None:
+        weight = self.params[f"{name}.weight"]
+        np.matmul(x.reshape(-1, weight.shape[1]), weight.T, out=out.reshape(-1, len(weight)))
+        out += self.params[f"{name}.bias"]
+
+    def depthwise_into(self, name: str, x: Array, out: Array) -> None:
+        depthwise_rows(x, self.params[f"{name}.weight"], out)
+        out += self.params[f"{name}.bias"]
+
+    def leaky_into(self, x: Array, spare: Array, out: Array) -> None:
+        np.maximum(x, np.multiply(x, np.float32(SLOPE), out=spare), out=out)
+
+    def add_into(self, x: Array, out: Array) -> None:
+        out += x

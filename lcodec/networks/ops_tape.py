@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lcodec.networks.ops import SLOPE, Array, NumpyOps, add_shifted, shuffle, unshuffle
+from lcodec.networks.ops import SLOPE, Array, Edges, NumpyOps, Ops, add_shifted, crop, shuffle, unshuffle
 
 __all__ = ["TapeOps", "Traced"]
 
@@ -72,7 +72,7 @@ class Traced:
         return start._slot.gradient
 
 
-class TapeOps:
+class TapeOps(Ops[Traced]):
     """Same contract as `ops.NumpyOps`, over `Traced` arrays."""
 
     def __init__(self, params: Mapping[str, Array]) -> None:
@@ -119,6 +119,11 @@ class TapeOps:
 
     def shuffle(self, x: Traced, n: int) -> Traced:
         return x.then(shuffle(x.value, n), (x, lambda above: unshuffle(above, n)))
+
+    def crop(self, x: Traced, edges: Edges) -> Traced:
+        top, bottom, left, right = edges
+        around = ((0, 0), (top, bottom), (left, right), (0, 0))
+        return x.then(crop(x.value, edges), (x, lambda above: np.pad(above, around)))
 
     def concat(self, x: Traced, y: Traced) -> Traced:
         width = x.value.shape[-1]

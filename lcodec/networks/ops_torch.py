@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lcodec.networks.ops import SLOPE, shuffle, unshuffle
+from lcodec.networks.ops import SLOPE, Ops, shuffle, unshuffle
 
 __all__ = ["TorchOps", "fast_type"]
 
@@ -83,7 +83,7 @@ def _applied(function: type[torch.autograd.Function], *operands: Tensor) -> Tens
     return out
 
 
-class TorchOps:
+class TorchOps(Ops[Tensor]):
     """Same contract as `ops.NumpyOps`, over torch tensors; differentiable, and works under autocast."""
 
     def __init__(self, params: Mapping[str, Tensor]) -> None:

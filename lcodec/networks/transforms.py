@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from lcodec.networks.blocks import blocks, numbered
-from lcodec.networks.ops import Ops
+from lcodec.networks.blocks import NO_EDGES, blocks, numbered, present
+from lcodec.networks.ops import Edges, Ops
 
 __all__ = ["FINE_STRIDE", "LATENT_STRIDE", "NOISE", "analysis", "synthesis"]
 
@@ -27,39 +27,52 @@ NOISE = "synthesis.noise"
 T = TypeVar("T")
 
 
-def analysis(ops: Ops[T], picture: T, gain: T) -> T:
-    """Latents of a picture.
+def analysis(ops: Ops[T], picture: T, gain: T, edges: Edges = NO_EDGES) -> T:
+    """Latents of a picture, or of a tile of one.
 
     Args:
+        ops: the backend.
         picture: (N, H, W, 3), H and W multiples of 16, values in [-0.5, 0.5].
         gain: (N, 1, 1, F) or (1, 1, 1, F), factors of the fine features at the wanted quality.
+        edges: latents of a tile at each of its sides that are not asked for: its halo.
 
     Returns:
-        (N, H/16, W/16, C), in units of each channel's standard deviation over the training photos.
+        (N, H/16, W/16, C) without the edges, in units of each channel's standard deviation over the training photos.
     """
     t = ops.linear("analysis.in", ops.unshuffle(picture, FINE_STRIDE)) * gain  # type: ignore[operator]
-    t = blocks(ops, numbered("analysis.fine"), t)
+    reach = len(present(ops, numbered("analysis.coarse")))
+    t, left = blocks(ops, numbered("analysis.fine"), t, _scaled(edges, 2), 2 * reach)
     t = ops.linear("analysis.down", ops.unshuffle(t, 2))
-    t = blocks(ops, numbered("analysis.coarse"), t)
-    return ops.add(
-        ops.linear("analysis.shortcut", ops.unshuffle(picture, LATENT_STRIDE)), ops.linear("analysis.out", t)
-    )
+    t, _ = blocks(ops, numbered("analysis.coarse"), t, _scaled(left, 0.5))
+    shortcut = ops.unshuffle(ops.crop(picture, _scaled(edges, LATENT_STRIDE)), LATENT_STRIDE)
+    return ops.add(ops.linear("analysis.shortcut", shortcut), ops.linear("analysis.out", t))
 
 
-def synthesis(ops: Ops[T], latents: T, gain: T, noise: T | None = None) -> T:
-    """Picture of decoded latents, the mirror of `analysis`.
+def synthesis(ops: Ops[T], latents: T, gain: T, noise: T | None = None, edges: Edges = NO_EDGES) -> T:
+    """Picture of decoded latents, or a tile of it: the mirror of `analysis`.
 
     Args:
+        ops: the backend.
         latents: (N, H, W, C), in units of each channel's standard deviation.
         gain: (N, 1, 1, F) or (1, 1, 1, F), factors of the fine features at the quality coded.
         noise: (N, 2 H, 2 W, channels), for a generative synthesis, which has a layer for it.
+        edges: latents of a tile at each of its sides that are not asked for: its halo.
 
     Returns:
-        (N, 16 H, 16 W, 3), about [-0.5, 0.5], not clipped.
+        (N, 16 H, 16 W, 3) without the edges, about [-0.5, 0.5], not clipped.
     """
-    t = blocks(ops, numbered("synthesis.coarse"), ops.linear("synthesis.in", latents))
+    reach = -(-len(present(ops, numbered("synthesis.fine"))) // 2)
+    t, left = blocks(ops, numbered("synthesis.coarse"), ops.linear("synthesis.in", latents), edges, reach)
     t = ops.shuffle(ops.linear("synthesis.up", t), 2) * gain  # type: ignore[operator]
     if noise is not None:
-        t = ops.add(t, ops.linear(NOISE, noise))
-    t = ops.linear("synthesis.out", blocks(ops, numbered("synthesis.fine"), t))
-    return ops.add(ops.shuffle(ops.linear("synthesis.shortcut", latents), LATENT_STRIDE), ops.shuffle(t, FINE_STRIDE))
+        top, bottom, before, after = (had - has for had, has in zip(edges, left, strict=True))  # shed so far
+        t = ops.add(t, ops.linear(NOISE, ops.crop(noise, _scaled((top, bottom, before, after), 2))))
+    t, _ = blocks(ops, numbered("synthesis.fine"), t, _scaled(left, 2))
+    t = ops.shuffle(ops.linear("synthesis.out", t), FINE_STRIDE)
+    shortcut = ops.linear("synthesis.shortcut", ops.crop(latents, edges))
+    return ops.add(ops.shuffle(shortcut, LATENT_STRIDE), t)
+
+
+def _scaled(edges: Edges, factor: float) -> Edges:
+    top, bottom, left, right = (int(edge * factor) for edge in edges)
+    return top, bottom, left, right

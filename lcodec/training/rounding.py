@@ -34,20 +34,14 @@ QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 class _Unrounded(FixedOps):
     """The layers of fixed-point networks, not rounded: float64 weights, activations with their fractions."""
 
-    def __init__(self, fixed: FixedOps, network: Mapping[str, npt.NDArray[np.float64]]) -> None:
+    def __init__(self, network: Mapping[str, npt.NDArray[np.float64]]) -> None:
         self.xp = np
         self.layers = {}
-        for name, (_, _, factor) in fixed.layers.items():
-            scale = 1 / factor  # the integers are the network's arrays, times this and the unit of activations
-            weight, bias = network[f"{name}.weight"], network[f"{name}.bias"] * (1 << ACTIVATION_BITS)
-            self.layers[name] = (weight * (scale[:, None] if weight.ndim == 2 else scale), bias * scale, factor)
+        for name in (key.removesuffix(".weight") for key in network if key.endswith(".weight")):
+            self.layers[name] = network[f"{name}.weight"], network[f"{name}.bias"] * (1 << ACTIVATION_BITS)
 
-    def _requantise(self, total: Any, factor: Any) -> Any:
-        total *= factor
-        return total
-
-    def leaky(self, x: Any) -> Any:
-        return np.maximum(x, x * 0.125)
+    def _floor(self, x: Any) -> Any:
+        return x
 
 
 def rounding_loss(
@@ -64,7 +58,7 @@ def rounding_loss(
     """
     exact = EntropyModel(arrays)
     trained = EntropyModel(arrays)
-    trained.ops = _Unrounded(exact.ops, network_arrays(params))
+    trained.ops = _Unrounded(network_arrays(params))
     ops = TorchOps(effective(params))
     sizes = np.zeros(2)
     for photo in photos:

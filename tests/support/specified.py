@@ -15,7 +15,7 @@ from lcodec.entropy.integer import ACTIVATION_MAX
 from lcodec.entropy.tables import load_tables
 from lcodec.networks.architecture import Architecture
 from lcodec.networks.hyperprior import context, correction, hyper_synthesis
-from lcodec.networks.ops import shuffle, unshuffle
+from lcodec.networks.ops import Ops, shuffle, unshuffle
 
 Arrays = dict[str, npt.NDArray[Any]]
 MASK = (1 << 64) - 1
@@ -68,7 +68,7 @@ class SpecifiedDecoder:
         return out
 
 
-class Int64Ops:
+class Int64Ops(Ops[Any]):
     """The same operations in int64, with loops and shifts as FORMAT.md has them."""
 
     def __init__(self, arrays: Arrays) -> None:
