@@ -43,6 +43,8 @@ ANCHORS = 6
 #: Times that errors count more than measured, of which each quality gets the best: the slope grows with the number of
 #: symbols chosen. At middle and high quality these are within 0.2 % of each other, at low quality light weights cost.
 CAUTIONS = (8.0, 16.0, 32.0)
+#: Weight with which every symbol is the nearest.
+NEAREST = 1e9
 #: A channel that hardly shows must not be free.
 FLOOR = 1e-3
 #: Largest part that a distance from the mean is stretched by, and parts of the measured stretch that are tried.
