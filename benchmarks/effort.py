@@ -1,9 +1,10 @@
 """`python -m benchmarks.effort --photos DIR`: what each level of effort buys, and what it takes.
 
 BD-rates, by PSNR or by MS-SSIM as the model was trained for, are those of each photo over effort 0, averaged: over the
-photos that an effort was measured on, and over those that every effort was. Seconds are those of a CPU, for `encode` in
-a warm process, so that other work counts little. Real bytes, decoded by the normal decoder. A run that was cut off goes
-on where it was. The table goes into the README, and a test compares it with the committed CSV.
+photos that an effort was measured on, and over those that every effort was. Beside them stands what people read: how
+much smaller the files are at equal quality, and how their distortion differs. Time is that of a CPU, for `encode` in a
+warm process, in multiples of effort 0's on the same photos. Real bytes, decoded by the normal decoder. A run that was
+cut off goes on where it was. The table goes into the README, and a test compares it with the committed CSV.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ class Line:
     effort: int
     photos: int  #: that it was measured on
     seconds: float  #: of a CPU, mean
+    times: float  #: in multiples of effort 0's, over the same codings
+    size: float  #: change of the files' sizes over effort 0 at equal quality, in percent, mean
+    db: float  #: change of their distortion likewise, in dB, mean
     delta: float  #: BD-rate over effort 0 in percent, mean over the photos
     on_shared: float  #: likewise, over those that every level was measured on
 
@@ -87,21 +91,27 @@ class Line:
 def lines(rows: dict[Key, dict[str, str]], label: str) -> tuple[list[Line], int]:
     """Return a line for each effort measured on a model, and how many photos all of them share."""
     curves: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
-    seconds: dict[int, list[float]] = defaultdict(list)
-    for (model, photo, effort, _), row in rows.items():
+    pairs: dict[int, list[tuple[dict[str, str], dict[str, str]]]] = defaultdict(list)
+    for (model, photo, effort, quality), row in rows.items():
         if model == label:
             curves[effort, photo].append((float(row["bpp"]), float(row["db"])))
-            seconds[effort].append(float(row["encode_s"]))
+            pairs[effort].append((row, rows[model, photo, 0, quality]))
     deltas: dict[int, dict[str, float]] = defaultdict(dict)
     for (effort, photo), points in curves.items():
         if len(points) == len(curves[0, photo]) > 1:
             plain = zip(*curves[0, photo], strict=True)
             deltas[effort][photo] = bd_rate(*zip(*points, strict=True), *plain).percent
     shared = set.intersection(*map(set, deltas.values()))
-    found = [
-        Line(effort, len(own), mean(seconds[effort]), mean(own.values()), mean(own[photo] for photo in shared))
-        for effort, own in sorted(deltas.items())
-    ]
+    found = []
+    for effort, own in sorted(deltas.items()):
+        seconds, plain_seconds = (
+            mean(float(row["encode_s"]) for row in side) for side in zip(*pairs[effort], strict=True)
+        )
+        size = mean(100 * (int(row["bytes"]) / int(plain["bytes"]) - 1) for row, plain in pairs[effort])
+        db = mean(float(row["db"]) - float(plain["db"]) for row, plain in pairs[effort])
+        on_shared = mean(own[photo] for photo in shared)
+        times = seconds / plain_seconds
+        found.append(Line(effort, len(own), seconds, times, size, db, mean(own.values()), on_shared))
     return found, len(shared)
 
 
@@ -109,10 +119,13 @@ def table(rows: dict[Key, dict[str, str]], label: str) -> str:
     """Format what was measured on a model as Markdown."""
     found, shared = lines(rows, label)
     most = max(line.photos for line in found)
-    heads = f"| effort | seconds of a CPU | {most} photos | {shared} photos |\n|---:|---:|---:|---:|"
+    heads = (
+        f"| effort | time, effort 0 = 1 | bytes at equal quality | dB at equal quality | BD-rate, {most} photos "
+        f"| BD-rate, {shared} photos |\n|---:|---:|---:|---:|---:|---:|"
+    )
     cells = (
-        f"| {line.effort} | {line.seconds:.1f} | {f'{line.delta:+.2f} %' if line.photos == most else ''} "
-        f"| {line.on_shared:+.2f} % |"
+        f"| {line.effort} | {line.times:.1f} | {line.size:+.2f} % | {line.db:+.3f} "
+        f"| {f'{line.delta:+.2f} %' if line.photos == most else ''} | {line.on_shared:+.2f} % |"
         for line in found
         if line.effort
     )
@@ -122,13 +135,12 @@ def table(rows: dict[Key, dict[str, str]], label: str) -> str:
 def show(rows: dict[Key, dict[str, str]], label: str) -> None:
     """Print a row for each effort."""
     found, shared = lines(rows, label)
-    heads = {"effort": "effort", "photos": "photos", "seconds": "seconds", "delta": "BD-rate, %"}
-    signed = ("delta", "on_shared")
+    heads = {name: name for name in ("effort", "photos", "seconds", "times")} | {"size": "bytes, %", "db": "dB"}
+    shown = {"seconds": ".2f", "times": ".2f", "size": "+.2f", "db": "+.3f", "delta": "+.2f", "on_shared": "+.2f"}
     figures = [
-        asdict(line) | {name: f"{getattr(line, name):+.2f}" for name in signed} | {"seconds": f"{line.seconds:.2f}"}
-        for line in found
+        asdict(line) | {name: format(getattr(line, name), form) for name, form in shown.items()} for line in found
     ]
-    common.show(figures, heads | {"on_shared": f"on {shared} photos"}, label)
+    common.show(figures, heads | {"delta": "BD-rate, %", "on_shared": f"on {shared} photos"}, label)
 
 
 def main() -> None:

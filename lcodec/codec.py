@@ -47,7 +47,7 @@ def encode(
         picture: of any size.
         model: from a `Zoo`.
         quality: 0 to 100; steps of 0.01 have an effect.
-        effort: 0 to 9; more finds better symbols, and never worse ones than 0 does (see `lcodec.effort`).
+        effort: 0 to 9; more makes the file smaller, at the same distortion (see `lcodec.effort`).
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
         memory: bytes that the process may hold besides the picture and its file; limits the regions coded at a time.
@@ -77,8 +77,7 @@ def encode(
 
         latents = analyses.latents(pixels, region)
         hyper_latents = analyses.hyper_latents(latents)
-        coded = entropy.encode(latents, hyper_latents, quality_step)
-        coded = spent.improve(coded, latents, hyper_latents, pixels, region, tell)
+        coded = spent.code(latents, hyper_latents, pixels, region, tell)
         return Part(coded.hyper, coded.latents), coded.check
 
     with engine.spread(workers_to_encode(model.architecture, memory, layout, engine.cores, spent)) as spread:

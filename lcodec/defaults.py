@@ -34,7 +34,7 @@ QUALITY = 50
 #: Sizes of networks to train (`lcodec.training.parameters.SIZES`), the default first.
 SIZES = ("small", "large")
 #: Effort, 0 to `EFFORT_MAX`.
-EFFORT = 2
+EFFORT = 1
 EFFORT_MAX = 9
 
 # ----------------------------------------------------------------------------------------------------------- limits

@@ -1,7 +1,7 @@
 """The models at hand: found in folders that have an `index.json`, named in streams by hashes of their arrays.
 
 A model file (safetensors) has float16 arrays for the float networks, float32 log-gains, and the integer entropy part:
-    analysis.* hyper_analysis.*  gain.analysis                   used by the encoder only
+    analysis.* hyper_analysis.*  gain.analysis  effort.*         used by the encoder only
     synthesis.*  gain.synthesis gain.inverse                     named by the synthesis id
     hyper_synthesis.* base.* context.*  quality.*                named by the entropy id
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
+__all__ = ["EFFORT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
 
 _HOW = "LCODEC_MODELS adds folders of models"
 #: Prefixes of the arrays that each id covers.
@@ -40,6 +40,8 @@ ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
 SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
 #: Prefixes of the arrays that an encoder needs besides.
 ANALYSIS = ("analysis.", "hyper_analysis.", "gain.analysis")
+#: Prefix of what was measured for the encoder (`lcodec.effort.measure`); a model may do without.
+EFFORT = "effort."
 
 
 @dataclass(frozen=True)

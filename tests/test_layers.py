@@ -34,7 +34,7 @@ ALLOWED = {
     "face": {"atomic", "codec", "container", "picture", "targets", "zoo"},
     "pillow_plugin": {"face", "picture", "container"},
     "compare": {"atomic", "codec", "metrics", "picture", "processes", "zoo"},
-    "training": {"atomic", "cores", "picture", "networks", "entropy", "goal", "zoo", "metrics"},
+    "training": {"atomic", "cores", "effort", "picture", "networks", "entropy", "goal", "zoo", "metrics"},
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"extras", "picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"extras", "cores", "zoo", "networks", "entropy"},

@@ -178,7 +178,7 @@ effort = click.option(
     default=defaults.EFFORT,
     show_default=True,
     metavar="N",
-    help="0 (fastest) to 9 (fewest bits, minutes).",
+    help="0 (fastest) to 9 (smallest file, minutes); quality stays the same.",
 )
 
 #: --metadata, as a tuple of names.

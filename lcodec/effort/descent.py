@@ -18,8 +18,8 @@ from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 __all__ = ["Descent"]
 
 Floats = npt.NDArray[np.float32]
-#: Largest side of a tile, in latents.
-TILE = 32
+#: Largest side of a tile, in latents: a photo of 768x512 is one, without a halo.
+TILE = 48
 #: Side of the part of a picture that sensitivities are measured on, in latents.
 PROBE = 24
 

@@ -4,8 +4,11 @@ Of each latent the nearest symbol and those on both sides of it compete by their
 have it, plus distortion (Sullivan and Wiegand, "Rate-distortion optimization for video compression", 1998). The
 distortion is a weight of the channel times the squared error of the latent.
 
-The choice starts from a picture that is coded already, and goes through it as the coder does, step by step: before each
-step the latents that it codes move, to make up for the errors of all others as they are at that time.
+Symbols that are cheaper lie nearer to the predicted mean, and what decodes from them is flatter than the original. That
+is made up for in one of two ways. Either the distances of the latents from their means are stretched before the choice,
+each channel's by its own factor (`lcodec.effort.measure`): then the picture need not be coded before. Or the choice
+starts from a picture that is coded already, and goes through it as the coder does, step by step: before each step the
+latents that it codes move, to make up for the errors of all others as they are at that time.
 """
 
 from __future__ import annotations
@@ -33,17 +36,24 @@ class Rdoq:
     #: Called before the steps of coding; each pass may have another.
     compensate: Compensate | None = None
 
-    def __init__(self, latents: Floats, decoded: Floats, weights: Floats, together: int = 1) -> None:
+    def __init__(
+        self,
+        latents: Floats,
+        weights: Floats,
+        decoded: Floats | None = None,
+        stretch: Floats | None = None,
+    ) -> None:
         """Begin a picture.
 
         Args:
             latents: (h, w, C) in quantisation steps.
-            decoded: (h, w, C), likewise, as they were decoded from an earlier code.
             weights: (C,) bits that a squared error of one step is worth.
-            together: steps of coding, 1, 2 or 4, for which latents are moved at a time.
+            decoded: (h, w, C), as `latents` were decoded from an earlier code; needed to compensate.
+            stretch: (C,) factors of the distances from the predicted means; 1 if left out.
         """
-        self._wanted, self._decoded = latents.copy(), decoded.copy()
-        self._weights, self._together = weights, together
+        self._wanted = latents.copy()
+        self._decoded = np.zeros_like(latents) if decoded is None else decoded.copy()
+        self._weights, self._stretch = weights, stretch
         self._step = len(STEPS)  #: that the latest batch was of; several bands of a picture share one
 
     def __call__(
@@ -54,15 +64,16 @@ class Rdoq:
             self._step = step
             self._begin_step()
         shapes = [self._wanted[place].shape for place in where]
-        wanted = np.concatenate([self._wanted[place].ravel() for place in where])
-        weights = np.concatenate(
-            [
-                np.broadcast_to(self._weights[place[2]], shape).ravel()
-                for place, shape in zip(where, shapes, strict=True)
-            ]
-        )
+
+        def of_channels(table: Floats) -> Floats:
+            parts = (np.broadcast_to(table[at[2]], shape) for at, shape in zip(where, shapes, strict=True))
+            return np.concatenate([part.ravel() for part in parts])
+
         centres = (means / MEAN_STEPS).astype(np.float32)
-        symbols = _cheapest(wanted - centres, weights, indexes)
+        distances = np.concatenate([self._wanted[place].ravel() for place in where]) - centres
+        if self._stretch is not None:
+            distances *= of_channels(self._stretch)
+        symbols = _cheapest(distances, of_channels(self._weights), indexes)
         decoded, begin = symbols + centres, 0
         for place, shape in zip(where, shapes, strict=True):
             end = begin + int(np.prod(shape))
@@ -70,14 +81,17 @@ class Rdoq:
             begin = end
         return symbols.astype(np.int32)
 
+    def again(self, factor: float) -> Rdoq:
+        """The choice once more, of latents as they stand now, with weights so many times as heavy."""
+        return Rdoq(self._wanted, self._weights * np.float32(factor), stretch=self._stretch)
+
     def _begin_step(self) -> None:
-        """Move what this step codes, and what those code that share its move."""
-        if self.compensate is None or self._step % self._together:
+        """Move what this step codes."""
+        if self.compensate is None:
             return
         moving = np.zeros(self._wanted.shape, np.bool_)
-        for step in range(self._step, self._step + self._together):
-            for place in places(step, self._wanted.shape[2]):
-                moving[place] = True
+        for place in places(self._step, self._wanted.shape[2]):
+            moving[place] = True
         values = np.where(moving, self._wanted, self._decoded)
         self.compensate(values, moving)
         np.copyto(self._wanted, values, where=moving)

@@ -27,7 +27,7 @@ from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
 from lcodec.goal import Goal
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
-from lcodec.zoo import ANALYSIS, ENTROPY, SYNTHESIS, Entry, as_model
+from lcodec.zoo import ANALYSIS, EFFORT, ENTROPY, SYNTHESIS, Entry, as_model
 
 __all__ = ["model_arrays", "network_arrays", "parameters_of", "write_model"]
 
@@ -109,7 +109,7 @@ def parameters_of(arrays: Arrays) -> Parameters:
     """
     try:
         deviation = np.log(arrays[f"{FIXED}latent_std"].astype(np.float64))
-        network: Arrays = {name: value for name, value in arrays.items() if not name.startswith(ENTROPY)}
+        network: Arrays = {name: value for name, value in arrays.items() if not name.startswith((*ENTROPY, EFFORT))}
         for name in (key.removesuffix(".shift") for key in arrays if key.endswith(".shift")):
             scale = np.exp2(arrays[f"{name}.shift"].astype(np.float64))
             weight, bias = arrays[f"{name}.weight"].astype(np.float64), arrays[f"{name}.bias"] - scale / 2

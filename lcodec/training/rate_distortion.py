@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcodec.effort.measure import measure_choice
 from lcodec.errors import LcodecError
 from lcodec.goal import Goal
 from lcodec.metrics.differentiable import MIN_CROP
@@ -21,6 +22,7 @@ from lcodec.training.objective import objective
 from lcodec.training.parameters import FIXED, Parameters, effective, size_name
 from lcodec.training.protocol import Batch, Finished, Group, Losses, TrainingObjective
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
+from lcodec.zoo import as_model
 
 __all__ = ["VALID_QUALITIES", "RateDistortion"]
 
@@ -79,7 +81,7 @@ class RateDistortion(TrainingObjective):
         return {"valid": rows, "valid_loss": round(math.fsum(means[2::3]) / len(rows), 5)}
 
     def export(self, finished: Finished) -> list[str]:
-        """Write a model file; fixed point is measured on the photos."""
+        """Write a model file; fixed point is measured on the photos, effort 1 on those of the training."""
         try:
             arrays = model_arrays(finished.params)
         except ValueError as error:
@@ -87,6 +89,7 @@ class RateDistortion(TrainingObjective):
                 f"the trained networks cannot be exported: {error}; the run's folder keeps them"
             ) from error
         cost = rounding_loss(finished.params, arrays, finished.photos)
+        arrays |= measure_choice(as_model(arrays, finished.name, self.goal), finished.trained)
         low, high = self.goal.lambdas
         rows = {
             "aim": self.goal.aim,

@@ -21,7 +21,7 @@ from lcodec.training.settings import BEST_FILE, STATE_FILE, Settings
 from lcodec.training.state import Progress, State, goal_of, load_state
 from lcodec.zoo import Zoo
 
-__all__ = ["begin", "finish"]
+__all__ = ["begin", "examples", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
 _START_CROPS, _START_SIDES = 384, (128, 64)
@@ -29,7 +29,9 @@ _START_CROPS, _START_SIDES = 384, (128, 64)
 #: many directions, whose quantisation steps would be out of the range of the format.
 _ROUNDING = 1 / (255 * math.sqrt(12))
 #: Photos that the export may measure something on, and their largest side.
-_MEASURED, _MEASURED_SIDE = 8, 512
+_MEASURED = 8, 512
+#: Training photos that it may choose something by, and their largest side.
+_CHOSEN = 24, 256
 
 
 def begin(photos: Photos, seed: int, init: str | None, objective: TrainingObjective, size: str) -> State:
@@ -90,22 +92,24 @@ def finish(
         return _card(name, dict(rows) | _rows(command, state, settings, photos)) + notes
 
     summary = f"{state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
-    examples = _examples(held_out, objective.min_crop) or _examples(photos, objective.min_crop)
-    return objective.export(Finished(settings.out, name, summary, params, examples, card))
+    least = objective.min_crop
+    measured = (held_out and examples(held_out, least, *_MEASURED)) or examples(photos, least, *_MEASURED)
+    trained = examples(photos, least, *_CHOSEN)
+    return objective.export(Finished(settings.out, name, summary, params, measured, trained, card))
 
 
-def _examples(photos: Photos | None, smallest: int) -> list[npt.NDArray[np.uint8]]:
-    """The middles of up to 8 photos with no side under `smallest`, sides multiples of 64 up to 512."""
-    if photos is None:
-        return []
+def examples(
+    photos: Photos, smallest: int, count: int = _CHOSEN[0], most: int = _CHOSEN[1]
+) -> list[npt.NDArray[np.uint8]]:
+    """The middles of up to `count` photos with no side under `smallest`, sides multiples of 64 up to `most`."""
     large = np.flatnonzero((photos.sizes >= smallest).all(axis=1)).tolist()
     found = []
-    for index in large[:: -(-len(large) // _MEASURED) or 1]:
+    for index in large[:: -(-len(large) // count) or 1]:
         try:
             photo = photos.photo(index)
         except OSError:  # damage that no header shows
             continue
-        height, width = (min(side // 64 * 64, _MEASURED_SIDE) for side in photo.shape[:2])
+        height, width = (min(side // 64 * 64, most) for side in photo.shape[:2])
         top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
         found.append(photo[top : top + height, left : left + width])
     return found

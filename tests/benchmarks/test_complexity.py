@@ -32,7 +32,9 @@ def test_the_parts_add_up() -> None:
 
 
 def test_efforts_stand_to_each_other_as_measured() -> None:
-    found = [effort.Line(level, 6, 1.0, delta, delta) for level, delta in ((0, 0.0), (2, -20.0), (9, -36.0))]
+    found = [
+        effort.Line(level, 6, 1.0, 1.0, delta, 0.0, delta, delta) for level, delta in ((0, 0.0), (2, -20.0), (9, -36.0))
+    ]
     assert over_anchor(20, 2, found[1], found) == pytest.approx(20)
     assert over_anchor(20, 2, found[0], found) == pytest.approx(50)
     assert over_anchor(20, 2, found[2], found) == pytest.approx(-4)

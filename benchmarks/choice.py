@@ -1,0 +1,38 @@
+"""`python -m benchmarks.choice --photos DIR_OR_TAR MODEL...`: measure what effort 1 needs, for models that lack it.
+
+Training ends with this by itself (`lcodec.training.rate_distortion`); models of before get it here. Each MODEL is the
+path of a .safetensors file beside its index.json; the file and its entry are replaced, and no id changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lcodec.effort.measure import measure_choice
+from lcodec.metrics.differentiable import MIN_CROP
+from lcodec.training.data import load_photos
+from lcodec.training.export import write_model
+from lcodec.training.run import examples
+from lcodec.zoo import Zoo
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.choice", description=__doc__)
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, help="folders or tar files of training photos")
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="model files, measured in place")
+    arguments = parser.parse_args()
+    photos = load_photos(arguments.photos)
+    for path in arguments.models:
+        zoo = Zoo([path.parent])
+        entry = next(entry for entry in zoo.entries() if entry.path == path)
+        model = zoo.load(entry.name)
+        arrays = model.arrays | measure_choice(model, examples(photos, MIN_CROP[model.goal.aim]))
+        card = path.with_suffix(".md").read_text(encoding="utf-8")
+        write_model(path.parent, entry.name, model.goal, entry.summary, arrays, card)
+        print(f"{entry.name}: {path}")
+
+
+if __name__ == "__main__":
+    main()
