@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["EFFORT", "ENTROPY", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
+__all__ = ["EFFORT", "ENTROPY", "REALISM", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
 
+#: What a generative synthesis is trained for, in place of the aim of a `Goal`.
+REALISM = "realism"
 _HOW = "LCODEC_MODELS adds folders of models"
 #: Prefixes of the arrays that each id covers.
 ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")

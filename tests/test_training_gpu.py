@@ -14,13 +14,17 @@ import torch.nn.functional as F
 
 from lcodec.goal import Aim, Goal
 from lcodec.networks.ops_torch import _Depthwise, _Linear
+from lcodec.training.adversarial import Realism
 from lcodec.training.data import InMemory, Photos, cropper
 from lcodec.training.data.photos import Known
+from lcodec.training.export import model_arrays
 from lcodec.training.loop import READ_EVERY, train
 from lcodec.training.protocol import Batch
 from lcodec.training.rate_distortion import RateDistortion
+from lcodec.training.run import begin_generative
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
+from lcodec.zoo import as_model
 from tests.support.training import MSE, folder, gradient_of, ignore, initial, photos, run, settings
 
 __all__ = ["folder", "photos"]  # fixtures
@@ -81,6 +85,25 @@ def test_a_recorded_pass_is_that_of_plain_code(photos: Photos, aim: Aim, size: i
         assert (flat.cpu() - other_flat).norm() < 0.3 * other_flat.norm()
         gradient.noise.manual_seed(seed + 100)
         assert not torch.equal(gradient(given).flat, flat)
+
+
+@gpu
+@pytest.mark.parametrize("step", [0, 2501, 2504])
+def test_recorded_passes_of_a_generative_synthesis(photos: Photos, step: int) -> None:
+    """Distortion alone, with the critic, and with the penalty on it."""
+    model = as_model(model_arrays(initial(photos).params), "plain")
+    objective = Realism(model, "plain")
+    gradient = gradient_of(begin_generative(0, objective), objective, device="cuda")
+    crops = cropper(photos, torch.device("cuda"))(photos.draw(8, 64, np.random.default_rng(0)))
+    quality = torch.linspace(0, 1, 8, device="cuda")
+    given = Batch(crops, quality, torch.ones_like(quality), torch.tensor(float(step), device="cuda"))
+    gradient.noise.manual_seed(1)
+    figures, flat = (result.clone() for result in gradient(given, objective.kind(step)))
+    gradient.noise.manual_seed(1)
+    plain_figures, plain = gradient._run(given, objective.kind(step))
+    torch.testing.assert_close(figures, plain_figures, rtol=1e-3, atol=1e-3)
+    assert flat.isfinite().all()
+    assert (flat - plain).norm() < 1e-2 * plain.norm()
 
 
 def _larger(photos: Photos) -> InMemory:

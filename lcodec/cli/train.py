@@ -19,16 +19,21 @@ from lcodec.extras import require
 from lcodec.goal import AIMS, Aim
 
 if TYPE_CHECKING:
-    from lcodec.goal import Goal
     from lcodec.training.data import Photos
+    from lcodec.training.protocol import TrainingObjective
+    from lcodec.training.state import State
 
 __all__ = ["train"]
+
+#: What --model calls a generative synthesis.
+_GENERATIVE = "hific"
 
 _EPILOG = """\b
 Examples:
   lcodec train photos/ more.tar --hours 8 -O runs/mine
   lcodec train photos/ --hours 8 -O runs/mine --resume
   lcodec train photos/ --init mse --seconds 700 --device cuda -O runs/tuned
+  lcodec train photos/ --model hific --init mse --hours 8 -O runs/real
   lcodec train photos/ --also screens.tar=0.1 --hours 8 -O runs/mine
   LCODEC_MODELS=runs/mine lcodec encode -m mine photo.jpg
 
@@ -67,7 +72,11 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     show_default="mse, or that of the run resumed",
     help="Distortion to train for.",
 )
-@click.option("--model", type=click.Choice(AIMS), hidden=True, help="The older name of --aim.")
+@click.option(
+    "--model",
+    type=click.Choice([*AIMS, _GENERATIVE]),
+    help=f"{_GENERATIVE}: a generative synthesis for the model of --init, which stays as it is. The others are --aim.",
+)
 @click.option("-O", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
 @click.option(
@@ -113,8 +122,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     "--lr",
     "learning_rate",
     type=click.FloatRange(min=0, min_open=True),
-    default=1.2e-3,
-    show_default=True,
+    show_default=f"1.2e-3; 1e-4 for {_GENERATIVE}",
     help="Peak learning rate.",
 )
 @click.option(
@@ -144,7 +152,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
 def train(
     data: tuple[Path, ...],
     aim: Aim | None,
-    model: Aim | None,
+    model: str | None,
     out: Path,
     resume: bool,
     init: str | None,
@@ -158,7 +166,7 @@ def train(
     notes: Path | None,
     batch: int,
     crop: int,
-    learning_rate: float,
+    learning_rate: float | None,
     seed: int,
     device: str,
     processes: int | None,
@@ -175,13 +183,14 @@ def train(
     if crop % 64:
         raise UsageError("--crop must be a multiple of 64")
     _refuse_contradictions(resume=resume, init=init, size=size)
+    if model == _GENERATIVE and (aim or not (init or resume)):
+        raise UsageError(f"--model {_GENERATIVE} is trained for the model of --init, and has no --aim")
     require("torch", "lcodec train")
     ending = _text(notes)
     from lcodec.training.data import load_photos
     from lcodec.training.launch import device_of, launched
     from lcodec.training.loop import train as run
-    from lcodec.training.rate_distortion import RateDistortion
-    from lcodec.training.run import begin, finish
+    from lcodec.training.run import finish
     from lcodec.training.settings import STATE_FILE, Settings
 
     device = device_of(device)
@@ -193,21 +202,21 @@ def train(
         raise UsageError(f"nothing to resume: there is no {state_file}")
     if not resume and state_file.exists():
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
-    goal = _goal(aim or model, state_file if resume else None)
-    objective = RateDistortion(goal)
+    resumed = state_file if resume else None
+    objective = _objective(aim or model, init, resumed)
     if crop < objective.min_crop:
-        raise UsageError(f"--aim {goal.aim} needs crops of at least {objective.min_crop} pixels")
+        raise UsageError(f"--aim {objective.metadata()['aim']} needs crops of at least {objective.min_crop} pixels")
     photos = load_photos(data, memory, processes, also)
     photos.check(crop)
     held_out = load_photos(valid, memory) if valid else None
     if held_out is not None:
         held_out.check(objective.min_crop)
-    start = None if resume else begin(photos, seed, init, objective, size or SIZES[0])
+    start = None if resume else _start(objective, photos, seed, init, size)
     if rank == 0 and not quiet:
         _describe(photos, held_out, crop)
-    settings = Settings(
-        out, steps, hours * 3600 if hours else seconds, batch, crop, learning_rate, seed, processes, device, begun=begun
-    )
+    peak = learning_rate or objective.learning_rate
+    length = hours * 3600 if hours else seconds
+    settings = Settings(out, steps, length, batch, crop, peak, seed, processes, device, begun=begun)
     with _log(out) as log:
         run(settings, objective, photos, held_out, start, _Reporter(log, objective.figures, quiet=quiet))
     if rank:  # one of torchrun's others: the first has the state, and the last word
@@ -225,20 +234,44 @@ def _refuse_contradictions(*, resume: bool, init: str | None, size: str | None) 
         raise UsageError("--size is for a new model: --resume and --init keep the size of what they start from")
 
 
-def _goal(wanted: Aim | None, resumed: Path | None) -> Goal:
-    """What to train for; a run goes on for what it began with."""
+def _objective(wanted: str | None, init: str | None, resumed: Path | None) -> TrainingObjective:
+    """What to train, and for what; a run goes on for what it began with."""
     from lcodec.goal import LAMBDA_RANGE, Goal
+    from lcodec.training.adversarial import Realism
+    from lcodec.training.rate_distortion import RateDistortion
+    from lcodec.training.state import about_of
+    from lcodec.zoo import REALISM, Zoo
 
     if resumed is None:
-        return Goal(wanted or "mse", LAMBDA_RANGE)
-    from lcodec.training.state import goal_of
-
-    goal = goal_of(resumed)
-    if goal is None:
+        if wanted == _GENERATIVE and init is not None:
+            return Realism(Zoo().load(init), str(Path(init).absolute()) if Path(init).is_file() else init)
+        return RateDistortion(Goal(next((aim for aim in AIMS if aim == wanted), "mse"), LAMBDA_RANGE))
+    about = about_of(resumed)
+    try:
+        goal = None if about is None or about["aim"] == REALISM else Goal.of(about)
+    except (KeyError, ValueError):
+        about = None
+    if about is None:
         raise ModelError(f"{resumed} is no training state, or damaged")
-    if wanted not in {None, goal.aim}:
-        raise UsageError(f"{resumed} is of a run for {goal.aim}, not {wanted}")
-    return goal
+    began = _GENERATIVE if goal is None else goal.aim
+    if wanted not in {None, began}:
+        raise UsageError(f"{resumed} is of a run for {began}, not {wanted}")
+    if goal is not None:
+        return RateDistortion(goal)
+    model = Zoo().load(about["model"])
+    if model.entropy_id.hex() != about["entropy_id"]:
+        raise ModelError(f"{resumed} is for the model {about['entropy_id']}, and {about['model']} is another now")
+    return Realism(model, about["model"])
+
+
+def _start(objective: TrainingObjective, photos: Photos, seed: int, init: str | None, size: str | None) -> State:
+    """State at step 0."""
+    from lcodec.training.adversarial import Realism
+    from lcodec.training.run import begin, begin_generative
+
+    if isinstance(objective, Realism):
+        return begin_generative(seed, objective)
+    return begin(photos, seed, init, objective, size or SIZES[0])
 
 
 def _text(notes: Path | None) -> str:
@@ -272,6 +305,8 @@ class _Reporter:
     """Writes every twentieth step to the log, and shows progress: a bar on a terminal, else plain lines."""
 
     EVERY = 20
+    #: Figures that are shown; the log has all.
+    SHOWN = 6
 
     def __init__(self, log: TextIO, figures: Sequence[str], *, quiet: bool) -> None:
         self.log, self.figures, self.quiet = log, figures, quiet
@@ -287,7 +322,7 @@ class _Reporter:
             return
         speed = line["pixels"] / max(line["seconds"], 1e-9) / 1e6
         left = line["seconds"] * (1 / max(line["share"], 1e-9) - 1)
-        figures = "  ".join(f"{name} {line[name]:.3f}" for name in self.figures)
+        figures = "  ".join(f"{name} {line[name]:.3f}" for name in self.figures[: self.SHOWN])
         text = f"step {line['step']}  {figures}  {speed:.2f} Mpixel/s  {left / 60:.0f} min left"
         if validated:
             text += f"  validation {line['valid_loss']:.4f}"

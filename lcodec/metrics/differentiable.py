@@ -16,7 +16,7 @@ from lcodec.goal import MS_SSIM_WEIGHT, Aim
 from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
 from lcodec.metrics.wasserstein import BANDS, POOLINGS, VARIANCE_FLOOR, VARIANCE_OFFSET
 
-__all__ = ["MIN_CROP", "distortion", "ms_ssim", "wasserstein"]
+__all__ = ["MIN_CROP", "distortion", "ms_ssim", "top_octave", "wasserstein"]
 
 #: Smallest side of a crop for each aim, a multiple of 64.
 MIN_CROP: dict[Aim, int] = {"mse": 64, "ms-ssim": -(-MIN_SIDE_PX // 64) * 64}
@@ -146,3 +146,20 @@ def _pyramid(x: Tensor) -> list[Tensor]:
         bands.append(x - wide[:, :, 1 : 1 + x.shape[2], 1 : 1 + x.shape[3]])
         x = lower
     return [*bands, x]
+
+
+def top_octave(decoded: Tensor, original: Tensor) -> Tensor:
+    """Energy of the finest band of the Laplacian pyramid, relative to the original's.
+
+    Args:
+        decoded: (N, H, W, C).
+        original: likewise.
+
+    Returns:
+        (N,); 1 where as much fine detail is there, whether or not it is the same.
+    """
+    energies = []
+    for pictures in (decoded, original):
+        x = pictures.float().permute(0, 3, 1, 2).reshape(-1, 1, *pictures.shape[1:3])
+        energies.append(_pyramid(x)[0].reshape(len(pictures), -1).square().mean(dim=1))
+    return energies[0] / (energies[1] + VARIANCE_OFFSET)

@@ -27,9 +27,9 @@ from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
 from lcodec.goal import Goal
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
-from lcodec.zoo import ANALYSIS, EFFORT, ENTROPY, SYNTHESIS, Entry, as_model
+from lcodec.zoo import ANALYSIS, EFFORT, ENTROPY, REALISM, SYNTHESIS, Entry, as_model, identify
 
-__all__ = ["model_arrays", "network_arrays", "parameters_of", "write_model"]
+__all__ = ["float_arrays", "model_arrays", "network_arrays", "parameters_of", "write_model", "write_synthesis"]
 
 #: Most fractional bits of a weight: rows of tiny weights gain nothing from more.
 SHIFT_MAX = 20
@@ -67,6 +67,16 @@ def network_arrays(params: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.flo
     return network
 
 
+def float_arrays(network: Mapping[str, npt.NDArray[np.float64]], prefixes: tuple[str, ...]) -> Arrays:
+    """Weights and biases of float networks, of names with these prefixes, as a model file has them."""
+    ends = (".weight", ".bias")
+    return {
+        name: np.ascontiguousarray(value.astype(np.float16))
+        for name, value in network.items()
+        if name.startswith(prefixes) and name.endswith(ends)
+    }
+
+
 def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
     """Arrays of a model file (see `lcodec.zoo`) from trained parameters.
 
@@ -78,11 +88,9 @@ def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
     deviation = np.log(network[f"{FIXED}latent_std"])
     arrays: Arrays = {}
     for name in (key.removesuffix(".weight") for key in network if key.endswith(".weight")):
-        weight, bias = network[f"{name}.weight"], network[f"{name}.bias"]
         if name.startswith(ENTROPY):
-            arrays |= _fixed_layer(name, weight, bias)
-        elif name.startswith((*ANALYSIS, *SYNTHESIS)):
-            arrays |= {f"{name}.weight": weight.astype(np.float16), f"{name}.bias": bias.astype(np.float16)}
+            arrays |= _fixed_layer(name, network[f"{name}.weight"], network[f"{name}.bias"])
+    arrays |= float_arrays(network, (*ANALYSIS, *SYNTHESIS))
     steps = network["gain.latents"] + deviation
     arrays |= {
         **{name: value.astype(np.float32) for name, value in network.items() if name.startswith(FIXED)},
@@ -138,25 +146,31 @@ def write_model(folder: Path, name: str, goal: Goal, summary: str, arrays: Array
 
     Each file is written whole or not at all; the index last, so it never names a file that is not there.
     """
+    model = as_model(arrays, name)
+    ids = model.entropy_id.hex(), model.synthesis_id.hex()
+    return _write(folder, name, ids, goal.metadata(), summary, arrays, card)
+
+
+def write_synthesis(folder: Path, name: str, entropy_id: str, summary: str, arrays: Arrays, card: str) -> Entry:
+    """Do as `write_model` for a generative synthesis, of arrays that belong to the entropy part of that id."""
+    ids = entropy_id, identify(arrays, SYNTHESIS, 4).hex()
+    return _write(folder, name, ids, {"aim": REALISM, "entropy_id": entropy_id}, summary, arrays, card)
+
+
+def _write(
+    folder: Path, name: str, ids: tuple[str, str], metadata: dict[str, str], summary: str, arrays: Arrays, card: str
+) -> Entry:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    content = save(arrays, goal.metadata())
+    content = save(arrays, metadata)
     write_whole(path, content, replace=True)
-    model = as_model(arrays, name)
-    entry = Entry(
-        name,
-        path,
-        len(content),
-        hashlib.sha256(content).hexdigest(),
-        model.entropy_id.hex(),
-        model.synthesis_id.hex(),
-        goal.aim,
-        summary,
-    )
+    digest = hashlib.sha256(content).hexdigest()
+    entry = Entry(name, path, len(content), digest, *ids, metadata["aim"], summary, metadata["aim"] == REALISM)
     write_whole(path.with_suffix(".md"), card.encode(), replace=True)
     index = folder / "index.json"
     listed = {other["name"]: other for other in (json.loads(index.read_text())["models"] if index.exists() else [])}
-    # A model that was there keeps its place.
-    listed[name] = {key: value for key, value in asdict(entry).items() if key != "path"} | {"file": path.name}
+    # A model that was there keeps its place; that a model is whole goes without saying.
+    said = {key: value for key, value in asdict(entry).items() if key != "path" and value is not False}
+    listed[name] = said | {"file": path.name}
     write_whole(index, (json.dumps({"models": list(listed.values())}, indent=2) + "\n").encode(), replace=True)
     return entry

@@ -23,7 +23,7 @@ from lcodec.networks.steps import GROUPS, Cell, cells, walk
 from lcodec.networks.transforms import analysis, synthesis
 from lcodec.training.parameters import FIXED, at_quality, effective
 
-__all__ = ["Objective", "objective"]
+__all__ = ["Coded", "Objective", "coded", "objective"]
 
 
 class Objective(NamedTuple):
@@ -35,27 +35,35 @@ class Objective(NamedTuple):
     mse: Tensor  #: (N,) on the 0..255 scale, not clipped
 
 
+class Coded(NamedTuple):
+    """What comes of coding a batch."""
+
+    latents: Tensor  #: (N, H/16, W/16, C), decoded, in units of each channel's standard deviation
+    bits: Tensor  #: (N,) of the latents
+    hyper_bits: Tensor  #: (N,) of the hyper-latents
+
+
 def _round(x: Tensor) -> Tensor:
     """Round to the nearest integer, with the gradient of the identity."""
     return x + (x.round() - x).detach()
 
 
-def objective(
+def coded(
+    ops: TorchOps,
     params: Mapping[str, Tensor],
     pictures: Tensor,
     quality: Tensor,
     noise: torch.Generator | None,
-    goal: Goal = UNSAID,
-    weight: Tensor | float = 1.0,
-) -> Objective:
-    """Objective of pictures (N, H, W, 3) uint8, H and W multiples of 64, at qualities (N,) in [0, 1].
+) -> Coded:
+    """Code pictures (N, H, W, 3) in [-0.5, 0.5] as far as the decoded latents, as in `objective`.
 
-    The loss is the mean over the pictures, each times its `weight` (N,). With `noise` None the rate is that of the
-    rounded symbols: what a coder will spend, not differentiable in the symbols. Under autocast the networks run in its
-    type; weights are folded, and rates and distortions computed, in float32.
+    Args:
+        ops: over `effective` parameters.
+        params: trained parameters.
+        pictures: sides multiples of 64.
+        quality: (N,) in [0, 1].
+        noise: of what bits are estimated with; None for those of the rounded symbols.
     """
-    with torch.autocast(pictures.device.type, enabled=False):
-        ops = TorchOps(effective(params))
     deviation_log = params[f"{FIXED}latent_std"].log()
 
     def gain(name: str) -> Tensor:
@@ -66,8 +74,7 @@ def objective(
             return rounded - mean
         return values - mean + torch.rand(values.shape, generator=noise, device=values.device) - 0.5
 
-    target = pictures.to(torch.float32)
-    latents = analysis(ops, target / 255 - 0.5, gain("gain.analysis").exp()).float()
+    latents = analysis(ops, pictures, gain("gain.analysis").exp()).float()
     hyper_gain = gain("gain.hyper").exp()
     hyper = hyper_analysis(ops, latents).float() * hyper_gain
     hyper_rounded = _round(hyper)
@@ -89,8 +96,28 @@ def objective(
         return rounded
 
     decoded = walk(ops, features, steps, code)
-    inverse = (gain("gain.inverse") - deviation_log).exp()
-    decoded_picture = synthesis(ops, decoded * inverse, gain("gain.synthesis").exp()).float()
+    return Coded(decoded * (gain("gain.inverse") - deviation_log).exp(), bits, hyper_bits)
+
+
+def objective(
+    params: Mapping[str, Tensor],
+    pictures: Tensor,
+    quality: Tensor,
+    noise: torch.Generator | None,
+    goal: Goal = UNSAID,
+    weight: Tensor | float = 1.0,
+) -> Objective:
+    """Objective of pictures (N, H, W, 3) uint8, H and W multiples of 64, at qualities (N,) in [0, 1].
+
+    The loss is the mean over the pictures, each times its `weight` (N,). With `noise` None the rate is that of the
+    rounded symbols: what a coder will spend, not differentiable in the symbols. Under autocast the networks run in its
+    type; weights are folded, and rates and distortions computed, in float32.
+    """
+    with torch.autocast(pictures.device.type, enabled=False):
+        ops = TorchOps(effective(params))
+    target = pictures.to(torch.float32)
+    latents, bits, hyper_bits = coded(ops, params, target / 255 - 0.5, quality, noise)
+    decoded_picture = synthesis(ops, latents, at_quality(params["gain.synthesis"], quality).exp()).float()
     decoded_pixels = (decoded_picture + 0.5) * 255
     mse = (decoded_pixels - target).square().mean(dim=(1, 2, 3))
     pixels = pictures.shape[1] * pictures.shape[2]

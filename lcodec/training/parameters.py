@@ -27,6 +27,7 @@ __all__ = [
     "Parameters",
     "at_quality",
     "effective",
+    "passed_on",
     "respaced",
     "size_name",
     "start",
@@ -123,6 +124,16 @@ def effective(params: Mapping[str, Tensor]) -> Parameters:
         if name.endswith(".spatial.weight"):  # trained as (C, 3, 3), torch's order; the networks take (3, 3, C)
             out[name] = value.permute(1, 2, 0)
     return out
+
+
+def passed_on(params: Mapping[str, Tensor]) -> list[str]:
+    """Weights and biases that `effective` passes on as they are; it folds constants into others, in float32."""
+    network = effective(params)
+    return [
+        name
+        for name, value in params.items()
+        if name.endswith((".weight", ".bias")) and network[name].data_ptr() == value.data_ptr()
+    ]
 
 
 def unfold(network: Mapping[str, Tensor]) -> Parameters:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lcodec.training.parameters import Parameters
+from lcodec.training.settings import Settings
 
 __all__ = ["Batch", "Finished", "Group", "Losses", "TrainingObjective"]
 
@@ -79,6 +80,8 @@ class TrainingObjective(ABC):
     frames: int = 1
     #: Smallest side of a crop or photo, a multiple of 64.
     min_crop: int = 64
+    #: Of a run, at its peak, unless another is asked for.
+    learning_rate: float = Settings.learning_rate
 
     @abstractmethod
     def groups(self, params: Parameters) -> Sequence[Group]:

@@ -19,7 +19,7 @@ from lcodec.goal import Goal
 from lcodec.metrics.differentiable import MIN_CROP
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.objective import objective
-from lcodec.training.parameters import FIXED, Parameters, effective, size_name
+from lcodec.training.parameters import FIXED, Parameters, passed_on, size_name
 from lcodec.training.protocol import Batch, Finished, Group, Losses, TrainingObjective
 from lcodec.training.rounding import LOSS_MAX, rounding_loss
 from lcodec.zoo import as_model
@@ -49,13 +49,7 @@ class RateDistortion(TrainingObjective):
         return [Group("networks", sorted(name for name in params if not name.startswith(FIXED)))]
 
     def cast(self, params: Parameters) -> Collection[str]:
-        """Weights that `effective` passes on as they are; it folds constants into others, in float32."""
-        network = effective(params)
-        return [
-            name
-            for name, value in params.items()
-            if name.endswith((".weight", ".bias")) and network[name].data_ptr() == value.data_ptr()
-        ]
+        return passed_on(params)
 
     def losses(self, params: Parameters, batch: Batch, noise: torch.Generator, kind: Hashable) -> Losses:  # noqa: ARG002
         result = objective(params, batch.crops, batch.quality, noise, self.goal, batch.weight)

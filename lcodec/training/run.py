@@ -13,15 +13,17 @@ import torch
 
 from lcodec import __version__
 from lcodec.goal import LAMBDA_RANGE
+from lcodec.training.adversarial import Realism
 from lcodec.training.data import Photos
 from lcodec.training.export import parameters_of
+from lcodec.training.generative import grown
 from lcodec.training.parameters import FIXED, SIZES, Parameters, respaced, size_name, start
 from lcodec.training.protocol import Finished, TrainingObjective
 from lcodec.training.settings import BEST_FILE, STATE_FILE, Settings
 from lcodec.training.state import Progress, State, goal_of, load_state
 from lcodec.zoo import Zoo
 
-__all__ = ["begin", "examples", "finish"]
+__all__ = ["begin", "begin_generative", "examples", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
 _START_CROPS, _START_SIDES = 384, (128, 64)
@@ -51,6 +53,18 @@ def begin(photos: Photos, seed: int, init: str | None, objective: TrainingObject
     ema = {name: value.clone() for name, value in params.items()}
     about = objective.metadata() | {"size": size_name(params)}
     return State(params, ema, {}, {}, Progress(history=[origin]), about)
+
+
+def begin_generative(seed: int, objective: Realism) -> State:
+    """State at step 0 of a generative synthesis for the objective's model.
+
+    Raises:
+        ModelError: the model cannot be trained on.
+    """
+    params = grown(objective.model, seed)
+    ema = {name: value.clone() for name, value in params.items()}
+    about = objective.metadata() | {"size": size_name(params)}
+    return State(params, ema, {}, {}, Progress(history=[objective.model.name]), about)
 
 
 def _given(init: str) -> Parameters:

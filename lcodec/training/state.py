@@ -18,7 +18,7 @@ from lcodec.atomic import write_whole
 from lcodec.goal import Goal
 from lcodec.training.parameters import Parameters
 
-__all__ = ["Progress", "State", "goal_of", "load_state", "save_state"]
+__all__ = ["Progress", "State", "about_of", "goal_of", "load_state", "save_state"]
 
 
 @dataclass
@@ -58,13 +58,22 @@ def save_state(path: Path, state: State) -> None:
     write_whole(path, save(arrays, {**state.about, "progress": json.dumps(asdict(state.progress))}), replace=True)
 
 
-def goal_of(path: Path) -> Goal | None:
-    """Goal of the run that wrote a file with `save_state`, whatever the file's name; None for any other file."""
+def about_of(path: Path) -> dict[str, str] | None:
+    """What the objective said in a file by `save_state`, whatever the file's name; None for any other file."""
     try:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
-            return Goal.of(metadata) if "progress" in metadata else None
+            return metadata if "progress" in metadata else None
     except (OSError, SafetensorError):
+        return None
+
+
+def goal_of(path: Path) -> Goal | None:
+    """Goal of the run that wrote a file with `save_state`; None for any other file, or a run with no such goal."""
+    try:
+        about = about_of(path)
+        return None if about is None else Goal.of(about)
+    except ValueError:
         return None
 
 

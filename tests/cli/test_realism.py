@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     coding._zoo.cache_clear()
     folder = tmp_path / "generative"
     folder.mkdir()
-    monkeypatch.setenv("LCODEC_MODELS", f"{GOLDEN}:{add_generative(folder)}")
+    monkeypatch.setenv("LCODEC_MODELS", f"{GOLDEN}{os.pathsep}{add_generative(folder)}")
     yield folder
     coding._zoo.cache_clear()
 

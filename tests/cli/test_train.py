@@ -14,11 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
+from lcodec.goal import Goal
+from lcodec.training.data import Photos
+from lcodec.training.export import model_arrays, write_model
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
 from lcodec.zoo import Zoo
 from tests.support.pictures import picture
-from tests.support.training import folder, photos
+from tests.support.training import folder, initial, photos
 
 from .conftest import Run
 
@@ -130,3 +133,40 @@ def test_a_size_is_for_a_new_model(run: Run, tmp_path: Path) -> None:
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "--size is for a new model" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_generative_synthesis_for_an_installed_model(
+    run: Run, folder: Path, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty steps, told apart from other runs when they go on, and what comes out decodes."""
+    write_model(tmp_path / "models", "plain", Goal(), "", model_arrays(initial(photos).params), "")
+    out = tmp_path / "real"
+    monkeypatch.setenv("LCODEC_MODELS", os.pathsep.join(map(str, (tmp_path / "models", out))))
+    few = (folder, "--crop", "64", "--batch", "2", "-j", "1", "-O", out)
+    done = run("train", *few, "--model", "hific", "--init", "plain", "--steps", "20")
+    assert done.code == 0, done.err
+    (line,) = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert line["learning_rate"] < 1e-4
+    assert line.keys() >= {"psnr_lost", "top_octave", "locked", "margin", "norm_synthesis", "norm_critic"}
+    coded = tmp_path / "a.lcdc"
+    assert run("encode", folder / "0.png", "-m", "real", "-o", coded).code == 0
+    assert run("decode", coded).code == 0
+    assert run("decode", coded, "--realism", "0", "-o", tmp_path / "b.png").code == 0
+    assert run("models", "check").code == 0
+
+    on = run("train", *few, "--steps", "21", "--resume")
+    assert on.code == 0, on.err
+    wrong = run("train", *few, "--steps", "22", "--resume", "--aim", "mse")
+    assert (wrong.code, "is of a run for hific, not mse" in wrong.err) == (2, True)
+    elsewhere = (*few[:-1], tmp_path / "other", "--steps", "1")
+    for arguments, code, message in (
+        (("--model", "hific"), 2, "is trained for the model of --init"),
+        (("--model", "hific", "--init", "plain", "--aim", "mse"), 2, "has no --aim"),
+        (("--model", "hific", "--init", "real"), 4, "is a generative synthesis; one is trained for the model plain"),
+        (("--init", out / STATE_FILE), 4, "is not an lcodec model"),
+    ):
+        refused = run("train", *elsewhere, *arguments)
+        assert (refused.code, message in refused.err) == (code, True), refused.err
+    monkeypatch.setenv("LCODEC_MODELS", str(out))
+    gone = run("train", *few, "--steps", "22", "--resume")
+    assert (gone.code, "no model named 'plain'" in gone.err) == (4, True)
