@@ -17,8 +17,8 @@ AIMS: tuple[Aim, ...] = get_args(Aim)
 
 Quality = TypeVar("Quality", float, "Tensor")
 
-#: lambda at quality 0 and 1 of models trained from now on: 0.05 to 2 bits per pixel on Kodak.
-LAMBDA_RANGE = (0.0003, 0.24)
+#: lambda at quality 0 and 1 of models trained from now on: 25 to 44 dB on Kodak.
+LAMBDA_RANGE = (0.0003, 0.72)
 #: MS-SSIM enters as MS_SSIM_WEIGHT (1 - MS-SSIM), which puts lambda = 0.0012..0.12 at the multipliers 2.4..240 that
 #: Balle et al. 2018 and CompressAI train MS-SSIM models with.
 MS_SSIM_WEIGHT = 2000.0

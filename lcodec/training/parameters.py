@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: Qualities at which gains are learned: evenly spaced over [0, 1], linear in between.
-ANCHORS = 11
+ANCHORS = 13
 #: Prefix of arrays that are measured on the photos and never trained.
 FIXED = "fixed."
 #: Prefixes of the tables of gains (anchors, C).
