@@ -197,14 +197,15 @@ def _measure_at(measurement: _Measurement, photos: Sequence[_Photo], channels: i
     least, best = 0.0, (np.full(len(full), NEAREST, np.float32), np.ones(len(full), np.float32))
     for caution in CAUTIONS:
         weights = _weights(error, caution)
-        # The part of the stretch that keeps the distortion is found on the line through two.
         (first, size), (second, second_size) = (
             measurement.change(photos, weights, (1 + part * full).astype(np.float32)) for part in PARTS
         )
-        at = (MARGIN_DB - first) / max(second - first, 1e-4)
-        part = float(np.clip(PARTS[0] + at * (PARTS[1] - PARTS[0]), 0, 1))
-        size += (part - PARTS[0]) / (PARTS[1] - PARTS[0]) * (second_size - size)
+        # Both change in a straight line with the part: weights are judged where the distortion is that of plain
+        # rounding, and the stretch goes on to the margin.
+        rise = max((second - first) / (PARTS[1] - PARTS[0]), 1e-3)
+        size -= first / rise * (second_size - size) / (PARTS[1] - PARTS[0])
         if size < least:
+            part = float(np.clip(PARTS[0] + (MARGIN_DB - first) / rise, 0, 1))
             least, best = size, (weights, (1 + part * full).astype(np.float32))
     return np.log(best[0]), np.log(best[1])
 
