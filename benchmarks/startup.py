@@ -1,10 +1,10 @@
 """`python -m benchmarks.startup PHOTO`: wall time and peak memory of whole processes, from nothing to a written file.
 
-Compared are `lcodec encode`, by default and with `-e 0`, and `lcodec decode`, `cwebp -m 6` and `dwebp` (Debian's
-package `webp`), and, where `--compressai-python` names a Python that has it, CompressAI's bmshj2018-hyperprior
-(`benchmarks.compressai_process`).
+Compared are `lcodec encode`, by default and with `-e 0`, and `lcodec decode`, with each --model, `cwebp -m 6` and
+`dwebp` (Debian's package `webp`), and, where `--compressai-python` names a Python that has it, CompressAI's
+bmshj2018-hyperprior (`benchmarks.compressai_process`).
 Runs are interleaved (A B C A B C ...), so that a machine that is busy for a while slows all alike; figures are medians,
-and ratios are of medians of the same run.
+and ratios are of medians of the same run, to the first model by default.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common import RESULTS, ROOT, add_out, of_times, show, write_rows
+from lcodec.defaults import MODEL
 
 # The standard library alone, as long as anything is measured: on Linux, the peak memory of a child counts that of the
 # process that started it, up to the moment the child's program is loaded. A peak at this floor, the 15 MiB of bare
@@ -51,21 +52,33 @@ class Figures:
     mebibytes: float  #: peak resident memory
 
 
-def contenders(photo: Path, folder: Path, compressai_python: Path | None) -> list[Contender]:
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add --model, of which there may be several."""
+    parser.add_argument("--model", nargs="+", default=[MODEL], help="names of installed models, or paths")
+
+
+def own(photo: Path, folder: Path, models: list[str], options: list[str], decoded: str) -> list[Contender]:
+    """Return the commands of lcodec, by default and without effort, with each model; only the others are named."""
+    lcodec, coded = [sys.executable, "-m", "lcodec.cli"], str(folder / "photo.lcdc")
+    options = ["--force", "--quiet", *options]
+    return [
+        Contender(
+            name if index == 0 else name.replace(LCODEC, f"{LCODEC} -m {Path(model).stem}"),
+            [*lcodec, "encode", *effort, "-m", model, *options, str(photo), "-o", coded],
+            [*lcodec, "decode", *options, coded, "-o", str(folder / decoded)],
+        )
+        for index, model in enumerate(models)
+        for name, effort in ((LCODEC, []), (PLAIN, ["-e", "0"]))
+    ]
+
+
+def contenders(photo: Path, folder: Path, models: list[str], compressai_python: Path | None) -> list[Contender]:
     """Return the commands that are compared; those of a codec hand their stream on through a file in `folder`."""
 
     def file(name: str) -> str:
         return str(folder / name)
 
-    lcodec = [sys.executable, "-m", "lcodec.cli"]
-    found = [
-        Contender(
-            name,
-            [*lcodec, "encode", *effort, "--force", "--quiet", str(photo), "-o", file("photo.lcdc")],
-            [*lcodec, "decode", "--force", "--quiet", file("photo.lcdc"), "-o", file("lcodec.png")],
-        )
-        for name, effort in ((LCODEC, []), (PLAIN, ["-e", "0"]))
-    ]
+    found = own(photo, folder, models, [], "lcodec.png")
     if shutil.which("cwebp") and shutil.which("dwebp"):
         encode = ["cwebp", "-quiet", "-m", "6", str(photo), "-o", file("photo.webp")]
         found.append(Contender(WEBP, encode, ["dwebp", "-quiet", file("photo.webp"), "-o", file("webp.png")]))
@@ -142,11 +155,13 @@ def main() -> None:
     parser.add_argument("photo", type=Path, help="PNG; both sides multiples of 64 for CompressAI (Kodak's are)")
     parser.add_argument("--repeats", type=int, default=7, help="measured runs of each command")
     parser.add_argument("--compressai-python", type=Path, metavar="PATH", help="Python that can import compressai")
+    add_models(parser)
     add_out(parser, CSV)
     arguments = parser.parse_args()
     photo = arguments.photo.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        rows = table(measure(contenders(photo, Path(folder), arguments.compressai_python), arguments.repeats))
+        found = contenders(photo, Path(folder), arguments.model, arguments.compressai_python)
+        rows = table(measure(found, arguments.repeats))
     write_rows(arguments.out, rows)
     shown = {"direction": "", "codec": "codec", "seconds": "s", "peak_mib": "MiB"}
     shown |= {"seconds_to_lcodec": "s, to lcodec's", "peak_to_lcodec": "MiB, to lcodec's"}

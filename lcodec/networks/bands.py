@@ -20,7 +20,7 @@ __all__ = ["BAND_ARRAYS", "BAND_POSITIONS", "InPlace", "block_in_bands", "depthw
 #: Positions in a band. Matrix products of fewer rows take longer for each; more fall out of the second-level cache.
 BAND_POSITIONS = 512
 
-#: What a band works in, in arrays of its own size. One row takes most: three times three with those around it, and two.
+#: What a band works in, in arrays of its own size; most where it is one row: three times three rows, and two.
 BAND_ARRAYS = 11
 
 Values = npt.NDArray[Any]
