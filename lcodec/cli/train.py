@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lcodec.cli import completion, options
+from lcodec.cli import completion, console
+from lcodec.cli.parameters import Number, Size, WholeNumber
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
 from lcodec.errors import LcodecError, ModelError, UsageError
 from lcodec.extras import require
 from lcodec.goal import AIMS, Aim
+from lcodec.legible import legible, to_json
 
 if TYPE_CHECKING:
     from lcodec.training.data import Photos
@@ -91,9 +92,9 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     show_default="small, or that of --init",
     help="Size of the networks of a new model.",
 )
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Length of the run, over all sittings.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="The same in seconds.")
-@click.option("--steps", type=click.IntRange(min=1), help="Length of the run in steps.")
+@click.option("--hours", type=Number(min=0, min_open=True), help="Length of the run, over all sittings.")
+@click.option("--seconds", type=Number(min=0, min_open=True), help="The same in seconds.")
+@click.option("--steps", type=WholeNumber(min=1), help="Length of the run in steps.")
 @click.option(
     "--also",
     multiple=True,
@@ -104,7 +105,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
 @click.option("--valid", multiple=True, type=click.Path(path_type=Path, exists=True), help="Photos to validate on.")
 @click.option(
     "--memory",
-    type=options.Size(),
+    type=Size(),
     metavar="SIZE",
     show_default="half of this machine's",
     help="Decoded photos kept in memory; more are decoded again as they are drawn.",
@@ -114,14 +115,14 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Markdown that ends the model's card: the photos' sources and licences, known limits.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Crops a process and step.")
+@click.option("--batch", type=WholeNumber(min=1), default=16, show_default=True, help="Crops a process and step.")
 @click.option(
-    "--crop", type=click.IntRange(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
+    "--crop", type=WholeNumber(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
 )
 @click.option(
     "--lr",
     "learning_rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     show_default=f"1.2e-3; 1e-4 for {_GENERATIVE}",
     help="Peak learning rate.",
 )
@@ -137,13 +138,15 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    envvar=["LCODEC_TRAIN_DEVICE", "LCODEC_DEVICE"],
+    envvar="LCODEC_DEVICE",
     help="Where to train.",
 )
 @click.option(
     "-j",
+    "--jobs",
     "--processes",
-    type=click.IntRange(min=1),
+    "processes",
+    type=WholeNumber(min=1),
     metavar="N",
     show_default="cores; 1 with cuda",
     help="Data-parallel processes. Several GPUs: torchrun.",
@@ -206,7 +209,8 @@ def train(
     objective = _objective(aim or model, init, resumed)
     if crop < objective.min_crop:
         raise UsageError(f"--aim {objective.metadata()['aim']} needs crops of at least {objective.min_crop} pixels")
-    photos = load_photos(data, memory, processes, also)
+    with console.progress("reading", show=not quiet):
+        photos = load_photos(data, memory, processes, also)
     photos.check(crop)
     held_out = load_photos(valid, memory) if valid else None
     if held_out is not None:
@@ -223,7 +227,7 @@ def train(
         return 0
     for line in finish(settings, objective, " ".join(["lcodec", *sys.argv[1:]]), photos, held_out, ending):
         if not quiet:
-            click.echo(line, err=True)
+            click.echo(legible(line), err=True)
     return 0
 
 
@@ -294,7 +298,7 @@ def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
     """Say what was found, and what of it is not used."""
     skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
     for name in skipped:
-        click.echo(f"skipped, unreadable: {name}", err=True)
+        click.echo(f"skipped, unreadable: {legible(name)}", err=True)
     if small := int((photos.sizes < crop).any(axis=1).sum()):
         click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
     megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
@@ -316,7 +320,7 @@ class _Reporter:
         validated = "valid_loss" in line
         if line["step"] % self.EVERY and not validated and line["share"] < 1:
             return
-        self.log.write(json.dumps(line) + "\n")
+        self.log.write(to_json(line) + "\n")
         self.log.flush()
         if self.quiet:
             return

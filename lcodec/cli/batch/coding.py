@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from lcodec import defaults
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Pieces
-from lcodec.errors import ModelError
+from lcodec.cli.console import Progress
+from lcodec.errors import LimitError, ModelError
 from lcodec.zoo import Zoo
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
     from lcodec.container import Header
+    from lcodec.picture import Picture
     from lcodec.picture.read import Alpha
     from lcodec.targets import Found, Name
     from lcodec.zoo import Model
 
-__all__ = ["Coded", "Coding", "Decoding", "Encoding", "Progress"]
-
-Progress = Callable[[float], None]
+__all__ = ["Coded", "Coding", "Decoding", "Encoding"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,9 @@ class Coding(Protocol):
 
     def drain(self, stream: BinaryIO) -> bytes:
         """Read what is wanted of an input that cannot be read twice."""
+
+    def check(self, source: BinaryIO) -> None:
+        """Raise what `code` would raise of this input, as far as that can be known without coding it."""
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Make the output; `progress` is told the part that is done, 0 to 1, where it takes long."""
@@ -88,8 +91,7 @@ class Encoding:
         Raises:
             ModelError: there is no such model.
         """
-        if Path(model).is_file():
-            model = str(Path(model).absolute())  # a worker may stand in another folder
+        model = _absolute(model)
         return cls(model, _load(model)[1].identity, *args, **kwargs)
 
     @property
@@ -103,18 +105,14 @@ class Encoding:
         """As in `Coding`: all of it."""
         return stream.read()
 
-    def code(self, source: BinaryIO, progress: Progress) -> Coded:
-        """Encode a picture file."""
-        from lcodec import codec, targets
-        from lcodec.advice import advise
-        from lcodec.container import read_header
-        from lcodec.networks.gains import QUALITY_STEPS
+    def check(self, source: BinaryIO) -> None:
+        """As in `Coding`: the picture is read."""
+        self._read(source, [])
+
+    def _read(self, source: BinaryIO, notes: list[str]) -> Picture:
+        from lcodec.container import check_size
         from lcodec.picture import read_picture
 
-        zoo, model = _load(self.model)
-        if model.identity != self.identity:
-            raise ModelError(f"the model {self.model} here is not the one that the run began with")
-        notes: list[str] = []
         picture = read_picture(
             source,
             max_pixels=self.max_pixels,
@@ -124,11 +122,27 @@ class Encoding:
             strict_depth=self.strict_depth,
             note=notes.append,
         )
-        code = partial(codec.encode, effort=self.effort, device=self.device, memory=self.memory, progress=progress)
+        check_size(picture.width, picture.height)
+        return picture
+
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:
+        """Encode a picture file."""
+        from lcodec import codec, targets
+        from lcodec.advice import advise
+        from lcodec.container import read_header
+        from lcodec.networks.gains import QUALITY_STEPS
+
+        zoo, model = _load(self.model)
+        if model.identity != self.identity:
+            raise ModelError(f"the model {self.model} here is not the one that the run began with")
+        notes: list[str] = []
+        picture = self._read(source, notes)
+        code: Callable[..., bytes] = partial(codec.encode, effort=self.effort, device=self.device, memory=self.memory)
         if self.target is None:
-            found, data = None, code(picture, model, self.quality)
+            found, data = None, code(picture, model, self.quality, progress=progress)
         else:
             target = targets.Target(*self.target)
+            code = _counted(code, progress)
             found = targets.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
             data = found.data
         header = read_header(data)
@@ -143,6 +157,30 @@ class Encoding:
         return Coded(Pieces(data), header, model.name, tuple(notes), found, keep_lossless)
 
 
+def _counted(code: Callable[..., bytes], progress: Progress) -> Callable[..., bytes]:
+    """Let `progress` be told which of the codings of a search is under way, and how much of it is done."""
+    from lcodec.targets import CODINGS_MAX
+
+    codings = 0
+
+    def counted(*arguments: Any) -> bytes:
+        nonlocal codings
+        before, codings = codings, codings + 1
+
+        def tell(part: float) -> None:
+            progress((before + part) / CODINGS_MAX, f"coding {before + 1} of at most {CODINGS_MAX}")
+
+        tell(0)
+        return code(*arguments, progress=tell)
+
+    return counted
+
+
+def _absolute(model: str) -> str:
+    """A model's name, or its file as a worker finds it that stands in another folder."""
+    return str(Path(model).absolute()) if Path(model).is_file() else model
+
+
 @lru_cache(maxsize=2)
 def _load(name: str) -> tuple[Zoo, Model]:
     """A model, and a zoo that finds it for decoding, even a file that no index lists."""
@@ -154,6 +192,8 @@ def _load(name: str) -> tuple[Zoo, Model]:
 class Decoding:
     """How coded files are decoded."""
 
+    model: str | None  #: name or file, in place of the one that a file names
+    identity: str  #: of that model's arrays
     format: str
     background: tuple[int, int, int]
     device: Device
@@ -164,20 +204,30 @@ class Decoding:
     syntheses: tuple[str, ...]  #: ids of the generative ones, where they are asked for
 
     @classmethod
-    def of(cls, realism: float | None, **others: Any) -> Decoding:
-        """Fill in the generative syntheses that are installed; the arguments are the other fields.
+    def of(cls, model: str | None, realism: float | None, **others: Any) -> Decoding:
+        """Fill in the identity of a model that is given, and the generative syntheses that are installed.
 
         Raises:
-            ModelError: an index of models cannot be read.
+            ModelError: there is no such model, or an index of models cannot be read.
         """
-        entries = _zoo().entries() if realism else []
+        zoo, identity = _zoo(), ""
+        if model is not None:
+            model = _absolute(model)
+            identity = zoo.load(model).identity
+        entries = zoo.entries() if realism else []
         syntheses = tuple(entry.synthesis_id for entry in entries if entry.synthesis_only)
-        return cls(realism=realism, syntheses=syntheses, **others)
+        return cls(model=model, identity=identity, realism=realism, syntheses=syntheses, **others)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As in `Coding`; those that change nothing are left out, as versions that did not have them recorded none."""
+        """As in `Coding`; a model that is given by its identity.
+
+        Those that change nothing are left out, as versions that did not have them recorded none.
+        """
         settings = _settings(self)
+        del settings["model"]
+        if not self.identity:
+            del settings["identity"]
         if self.realism is None:
             del settings["realism"]
         if not self.syntheses:
@@ -190,7 +240,16 @@ class Decoding:
         """As in `Coding`: as much as the header says."""
         return files.read_coded(stream)
 
-    def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
+    def check(self, source: BinaryIO) -> None:
+        """As in `Coding`: the checksum is verified, and the model looked for."""
+        from lcodec.container import unpack
+
+        header = unpack(files.read_coded(source)).header
+        if header.width * header.height > self.max_pixels:
+            raise LimitError(f"{header.width}x{header.height} is over the limit of {self.max_pixels} pixels")
+        _zoo().find(header.entropy_id, header.synthesis_id, self.model, self.realism)
+
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Decode a coded file to a picture file."""
         from lcodec import codec
         from lcodec.container import read_header
@@ -204,14 +263,16 @@ class Decoding:
             device=self.device,
             max_pixels=self.max_pixels,
             memory=self.memory,
+            model=self.model,
             realism=self.realism,
             metadata=self.metadata,
+            progress=progress,
         )
         written, notes = Pieces(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)
         header = read_header(data)
-        name = zoo.name_of(header.entropy_id, header.synthesis_id) or header.entropy_id.hex()
-        return Coded(written, header, name, tuple(notes))
+        name = zoo.name_of(header.entropy_id, header.synthesis_id) if self.model is None else zoo.load(self.model).name
+        return Coded(written, header, name or header.entropy_id.hex(), tuple(notes))
 
 
 @lru_cache(maxsize=1)
