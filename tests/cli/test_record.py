@@ -110,7 +110,7 @@ def test_other_model_of_the_same_name_is_made_again(encode: Encode, tmp_path: Pa
     save_file(arrays | {name: np.zeros_like(arrays[name])}, mine)
     from lcodec.cli.batch import coding
 
-    coding._load.cache_clear()
+    coding._load_from.cache_clear()
     assert made(encode("-m", mine)) == ["a.lcdc", "b.lcdc"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -143,9 +144,13 @@ class Encoding:
         return Coded(Pieces(data), header, model.name, tuple(notes), found, keep_lossless)
 
 
-@lru_cache(maxsize=2)
 def _load(name: str) -> tuple[Zoo, Model]:
     """A model, and a zoo that finds it for decoding, even a file that no index lists."""
+    return _load_from(name, os.environ.get("LCODEC_MODELS", ""))
+
+
+@lru_cache(maxsize=2)
+def _load_from(name: str, _: str) -> tuple[Zoo, Model]:
     zoo = Zoo()
     return zoo, zoo.load(name)
 
@@ -214,6 +219,10 @@ class Decoding:
         return Coded(written, header, name, tuple(notes))
 
 
-@lru_cache(maxsize=1)
 def _zoo() -> Zoo:
+    return _zoo_of(os.environ.get("LCODEC_MODELS", ""))
+
+
+@lru_cache(maxsize=1)
+def _zoo_of(_: str) -> Zoo:
     return Zoo()  # keeps the models that it has loaded
