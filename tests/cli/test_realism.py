@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from PIL import Image
 
 import lcodec
 import lcodec.pillow_plugin
-from lcodec.cli.batch import coding
 from lcodec.errors import UsageError
 from tests.support.generative import GOLDEN, NAME, add_generative
 
@@ -20,14 +18,12 @@ from .conftest import Run
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the generative model; it and the golden model are installed."""
-    coding._zoo.cache_clear()
     folder = tmp_path / "generative"
     folder.mkdir()
     monkeypatch.setenv("LCODEC_MODELS", f"{GOLDEN}{os.pathsep}{add_generative(folder)}")
-    yield folder
-    coding._zoo.cache_clear()
+    return folder
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -70,7 +66,6 @@ def test_info_says_what_the_file_asks_for(
     (record,) = run("info", "--json", coded).records
     assert (record["model"], record["coded_by"]) == (NAME, "golden")
     monkeypatch.setenv("LCODEC_MODELS", str(GOLDEN))
-    coding._zoo.cache_clear()
     assert "model     not installed, for what golden coded (--realism 0" in run("info", coded).out.decode()
     for options in ([], ["--realism", "1"]):
         result = run("decode", coded, *options)

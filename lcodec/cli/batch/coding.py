@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -181,9 +182,13 @@ def _absolute(model: str) -> str:
     return str(Path(model).absolute()) if Path(model).is_file() else model
 
 
-@lru_cache(maxsize=2)
 def _load(name: str) -> tuple[Zoo, Model]:
     """A model, and a zoo that finds it for decoding, even a file that no index lists."""
+    return _load_from(name, os.environ.get("LCODEC_MODELS", ""))
+
+
+@lru_cache(maxsize=2)
+def _load_from(name: str, _: str) -> tuple[Zoo, Model]:
     zoo = Zoo()
     return zoo, zoo.load(name)
 
@@ -275,6 +280,10 @@ class Decoding:
         return Coded(written, header, name or header.entropy_id.hex(), tuple(notes))
 
 
-@lru_cache(maxsize=1)
 def _zoo() -> Zoo:
+    return _zoo_of(os.environ.get("LCODEC_MODELS", ""))
+
+
+@lru_cache(maxsize=1)
+def _zoo_of(_: str) -> Zoo:
     return Zoo()  # keeps the models that it has loaded
