@@ -7,10 +7,11 @@ tells the machine, for locks do not reach other machines on every shared folder:
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,14 @@ except ImportError:  # Windows: nothing is locked there, and nothing swept
 __all__ = ["copy_status", "drop_unfinished", "sweep", "whole_file", "write_whole"]
 
 _MACHINE_ID = Path("/etc/machine-id")
+#: How fsync says that there is nothing of the kind here, which does not cost the file.
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EROFS}
+
+Note = Callable[[str], None]
+
+
+def _ignore(_: str) -> None:
+    pass
 
 
 #: Temporary files of this process, for a signal handler that ends it on the spot.
@@ -37,11 +46,14 @@ def write_whole(target: Path, data: bytes, *, replace: bool) -> None:
 
 
 @contextmanager
-def whole_file(target: Path, *, replace: bool, status_from: Path | None = None) -> Iterator[BinaryIO]:
+def whole_file(
+    target: Path, *, replace: bool, status_from: Path | None = None, note: Note = _ignore
+) -> Iterator[BinaryIO]:
     """Open a file to write; on any failure or interruption what was there before is there still, and nothing besides.
 
     Sweeps the folder first. A file that is replaced keeps its mode; a symbolic link is itself replaced. Times and mode
-    are those of `status_from`, if it is given.
+    are those of `status_from`, if it is given. Where the file system refuses times or modes (CIFS, exFAT, many in user
+    space), `note` is told, and the file is written.
 
     Raises:
         FileExistsError: the target exists, or came into being meanwhile, and is not to be replaced.
@@ -51,24 +63,44 @@ def whole_file(target: Path, *, replace: bool, status_from: Path | None = None) 
     with _temporary(target.parent) as (file, path):
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        _sync(file.fileno())
         if fcntl is None:
             file.close()  # Windows moves no open file
         if status_from is not None:
-            copy_status(status_from, path)
+            copy_status(status_from, path, note)
         elif replace and target.exists() and not target.is_symlink():
-            path.chmod(target.stat().st_mode & 0o7777)
+            _change_mode(path, target.stat().st_mode & 0o7777, note)
         if replace:
             path.replace(target)
         else:
             _move_to_new(path, target)
 
 
-def copy_status(source: Path, target: Path) -> None:
-    """Give a file the times and the mode of another, less its set-user-id and like bits."""
+def copy_status(source: Path, target: Path, note: Note = _ignore) -> None:
+    """Give a file the times and the mode of another, less its set-user-id and like bits, or tell `note` why not."""
     status = source.stat()
-    target.chmod(status.st_mode & 0o777)
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _change_mode(target, status.st_mode & 0o777, note)
+    try:
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    except OSError as error:
+        note(f"the time is not kept: {error.strerror or error}")
+
+
+def _change_mode(path: Path, mode: int, note: Note) -> None:
+    if path.stat().st_mode & 0o7777 == mode:
+        return
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        note(f"the mode is not kept: {error.strerror or error}")
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def drop_unfinished() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.container import Header, Part, pack, unpack
+from lcodec.container import Header, Part, check_size, pack, unpack
 from lcodec.defaults import MAX_PIXELS, MEMORY
 from lcodec.effort import Effort
 from lcodec.errors import DamagedError, LimitError, UsageError
@@ -55,11 +55,12 @@ def encode(
 
     Raises:
         UsageError: the quality or the effort is out of range; the device is missing, or torch, which slow levels need.
-        LimitError: `memory` does not suffice for this size.
+        LimitError: a side is longer than the format holds, or `memory` does not suffice for this size.
         SelfTestError: this machine's arithmetic is not exact.
     """
     if not 0 <= quality <= 100:
         raise UsageError(f"quality must be 0 to 100, not {quality:g}")
+    check_size(picture.width, picture.height)
     quality_step = round(quality * QUALITY_STEPS / 100)
     layout = Layout.of(picture.height, picture.width)
     engine = Engine(device, backend, picture.height * picture.width)

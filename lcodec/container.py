@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from lcodec.defaults import CHUNK_MAX
-from lcodec.errors import DamagedError
+from lcodec.errors import DamagedError, LimitError
 
 __all__ = [
     "CHUNKS",
@@ -24,6 +24,7 @@ __all__ = [
     "Container",
     "Header",
     "Part",
+    "check_size",
     "pack",
     "read_header",
     "read_metadata",
@@ -103,6 +104,12 @@ class Container:
     header: Header
     parts: list[Part]  #: of the regions, row by row
     chunks: dict[str, bytes]  #: name -> content, decompressed but for alpha; unknown types are left out
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise LimitError for a picture that no file can hold."""
+    if max(width, height) > SIDE_MAX:
+        raise LimitError(f"{width}x{height}: a side of more than {SIDE_MAX} pixels cannot be coded")
 
 
 def _varint(value: int) -> bytes:

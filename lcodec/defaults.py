@@ -66,7 +66,7 @@ WRITABLE_SUFFIXES = {f".{name}": name for name in FORMATS} | {
 #: Suffixes that make a file in a folder a picture, and that an output's name loses. Any other may be part of the name
 #: ("holiday 2026.08").
 PICTURE_SUFFIXES = {
-    *WRITABLE_SUFFIXES,
+    *(WRITABLE_SUFFIXES.keys() - {".npy"}),  # arrays of other things, mostly
     *(".gif", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jpe", ".jfif", ".dib", ".pbm"),
 }
 

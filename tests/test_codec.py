@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lcodec import container
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.entropy import model
@@ -96,3 +97,14 @@ def test_shipped_model_on_the_photo() -> None:
     assert errors == sorted(errors, reverse=True)
     assert 8 * sizes[2] / original[..., 0].size < 1.5
     assert errors[2] < 65  # 30 dB
+
+
+def test_sides_are_limited_for_the_writer_as_for_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "SIDE_MAX", 100)
+    for shape, fits in (((1, 100, 1), True), ((100, 1, 3), True), ((1, 101, 1), False), ((101, 1, 3), False)):
+        narrow = Picture(np.zeros(shape, np.uint8))
+        if fits:
+            assert decode(encode(narrow, MODEL, 50), ZOO).pixels.shape == shape
+        else:
+            with pytest.raises(LimitError, match="a side of more than 100 pixels"):
+                encode(narrow, MODEL, 50)

@@ -6,8 +6,10 @@ Importing it loads click and nothing heavier, so that `lcodec --help` answers at
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,9 @@ from types import FrameType
 import click
 
 from lcodec import __version__
+from lcodec.cli import streams
 from lcodec.errors import LcodecError
+from lcodec.legible import legible
 
 __all__ = ["COMMANDS", "Terminated", "group", "main"]
 
@@ -143,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # OpenBLAS's idle threads sleep after 2^4 cycles, not 2^26: encoding takes a quarter less CPU time in no more time,
     # and half the time on a machine that is busy (measured on two cores, with other work of higher priority).
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    streams.mend()
     try:
         with _signals_raised():
             code = group.main(arguments, prog_name="lcodec", standalone_mode=False)
@@ -158,14 +163,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _complain("terminated", error.exit_code)
     except SystemExit as error:  # a reader closed the pipe, or the shell asked for completions
         code = error.code
-    except OSError as error:  # standard output cannot be written; all else is reported with its file
-        _abandon_stdout()
-        code = _complain(error.strerror or str(error), LcodecError.exit_code)
+    except OSError as error:  # all others are reported with their files
+        streams.abandon_stdout()
+        where = "cannot write to standard output" if error.filename is None else os.fsdecode(error.filename)
+        code = _complain(f"{where}: {error.strerror or error}", LcodecError.exit_code)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        streams.abandon_stdout()
+        if not code and error.errno != errno.EPIPE:
+            code = _complain(f"cannot write to standard output: {error.strerror or error}", LcodecError.exit_code)
     return code if isinstance(code, int) else 0
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"lcodec: {message}", err=True)
+    click.echo(f"lcodec: {legible(message)}", err=True)
     return code
 
 
@@ -174,7 +186,8 @@ def _explain_usage(error: click.UsageError) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # `lcodec` alone
         click.echo(error.format_message(), err=True)
         return error.exit_code
-    _complain(error.format_message(), error.exit_code)
+    # click lists choices on lines of their own
+    _complain(re.sub(r"\n\s*", " ", error.format_message()), error.exit_code)
     click.echo(f"Try '{path} --help'.", err=True)
     return error.exit_code
 
@@ -199,9 +212,3 @@ def _signals_raised() -> Iterator[None]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-def _abandon_stdout() -> None:
-    """Keep Python from trying, at exit, to write what could not be written."""
-    if sys.stdout is sys.__stdout__:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

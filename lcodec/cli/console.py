@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +13,7 @@ import click
 
 from lcodec.cli.batch.files import Job
 from lcodec.errors import LcodecError, LimitError
+from lcodec.legible import legible, to_json
 
 __all__ = [
     "Failures",
@@ -45,12 +46,12 @@ def human_size(count: int) -> str:
 
 def say(message: str) -> None:
     """Tell people something on standard error."""
-    click.echo(f"lcodec: {message}", err=True)
+    click.echo(f"lcodec: {legible(message)}", err=True)
 
 
 def print_json(record: dict[str, Any], *, err: bool = False) -> None:
     """Print one JSON object on one line."""
-    click.echo(json.dumps(record), err=err)
+    click.echo(to_json(record), err=err)
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def progress(job: Job, *, show: bool) -> Iterator[Callable[[float], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(escape(job.source_name), total=1.0, visible=False)
+        task = bar.add_task(escape(legible(job.source_name)), total=1.0, visible=False)
         yield lambda part: bar.update(task, completed=part, visible=True)
 
 
@@ -140,15 +141,18 @@ def run(jobs: Sequence[Job], work: Callable[[Job], None], *, as_json: bool, json
         except BrokenPipeError:
             raise
         except (LcodecError, OSError, MemoryError) as caught:
-            error = as_lcodec_error(caught)
+            error = as_lcodec_error(caught, job)
             failures.add(job.source_name, str(error), error.exit_code)
     return failures.close(len(jobs))
 
 
-def as_lcodec_error(error: LcodecError | OSError | MemoryError) -> LcodecError:
-    """Return what is reported of an error of one input."""
+def as_lcodec_error(error: LcodecError | OSError | MemoryError, job: Job) -> LcodecError:
+    """Return what is reported of an error of one input; it names any other file that it is about."""
     if isinstance(error, LcodecError):
         return error
     if isinstance(error, MemoryError):
         return LimitError("not enough memory")
-    return LcodecError(error.strerror or str(error))
+    reason = error.strerror or str(error)
+    if error.filename is None or os.fsdecode(error.filename) == job.source_name:
+        return LcodecError(reason)
+    return LcodecError(f"{os.fsdecode(error.filename)}: {reason}")

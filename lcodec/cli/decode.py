@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ What it shows is marked so in XMP (DigitalSourceType: algorithmicallyEnhanced).
 @options.realism
 @options.background
 @options.metadata
-@options.folder_options(smaller=False)
+@options.folder_options(smaller=False, kept="a.jpg.lcdc -> a.jpg.png, not a.png")
 @options.run_options("decode")
 def decode(
     *,
@@ -73,9 +74,8 @@ def decode(
     and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
     form = format_wanted or files.picture_format(output)
-    jobs = folders.plan(
-        inputs, output, folder, many, lambda source: files.picture_name(source, form), {defaults.SUFFIX}
-    )
+    name = partial(files.picture_name, format=form, keep_suffix=many.keep_suffix)
+    plan = folders.plan(inputs, output, folder, many, name, {defaults.SUFFIX})
 
     from lcodec.cli.batch.coding import Decoding
     from lcodec.picture import parse_colour
@@ -89,4 +89,4 @@ def decode(
         memory=memory,
         metadata=metadata,
     )
-    return run.run(jobs, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)
+    return run.run(plan, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)

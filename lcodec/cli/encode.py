@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ not recorded is never overwritten. --skip-existing looks at names only.
     show_default=True,
     help="More than 8 bits a sample: round them to 8, or refuse them.",
 )
-@options.folder_options(smaller=True)
+@options.folder_options(smaller=True, kept="a.jpg -> a.jpg.lcdc")
 @options.run_options("encode")
 @click.pass_context
 def encode(
@@ -118,7 +119,8 @@ def encode(
     target = options.one_target(
         context, {"bpp": bpp, "max-size": max_size, "min-psnr": min_psnr, "min-ms-ssim": min_ms_ssim}
     )
-    jobs = folders.plan(inputs, output, folder, many, files.coded_name, defaults.PICTURE_SUFFIXES)
+    name = partial(files.coded_name, keep_suffix=many.keep_suffix)
+    plan = folders.plan(inputs, output, folder, many, name, defaults.PICTURE_SUFFIXES)
 
     from lcodec.cli.batch.coding import Encoding
     from lcodec.picture import WHITE, parse_colour
@@ -136,4 +138,4 @@ def encode(
         max_pixels=max_pixels,
         memory=memory,
     )
-    return run.run(jobs, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)
+    return run.run(plan, encoding, many, folder, force=force, quiet=quiet, as_json=as_json)

@@ -11,6 +11,7 @@ from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files
 from lcodec.container import VERSION, Header, read_header
+from lcodec.legible import legible
 from lcodec.zoo import Zoo
 
 __all__ = ["info"]
@@ -86,7 +87,7 @@ def _text(record: dict[str, Any]) -> str:
     model, coder = record["model"] or "not installed", record["coded_by"]
     shown = f"{model}, for what {coder} coded (--realism 0 shows it exactly)" if coder not in {None, model} else model
     lines = [
-        f"{record['input']}: {record['width']}x{record['height']} {colours}",
+        f"{legible(record['input'])}: {record['width']}x{record['height']} {colours}",
         f"  quality   {record['quality']:g}",
         f"  model     {shown}  ({record['entropy_id']}-{record['synthesis_id']})",
         f"  bytes     {total}  ({record['bpp']:.3f} bpp)",

@@ -7,6 +7,7 @@ import click
 from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.errors import ModelError
+from lcodec.legible import legible
 from lcodec.zoo import Entry, Zoo
 
 __all__ = ["models"]
@@ -54,10 +55,10 @@ def check(*, names: tuple[str, ...]) -> int:
         try:
             zoo.check(known[name])
         except ModelError as error:
-            click.echo(f"lcodec: {name}: {error}", err=True)
+            console.say(f"{name}: {error}")
             code = error.exit_code
         else:
-            click.echo(f"{name}: ok")
+            click.echo(f"{legible(name)}: ok")
     return code
 
 
@@ -80,7 +81,7 @@ def _list(*, as_json: bool) -> int:
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo(legible("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
     if not entries:
         click.echo("no model is installed", err=True)
     return 0

@@ -265,6 +265,7 @@ class FolderOptions:
     files_from: str | None = None  #: a file with a name a line, or -
     null: bool = False  #: a null byte ends each of those names
     flat: bool = False
+    keep_suffix: bool = False  #: the input's suffix is part of the output's name
     shard: tuple[int, int] | None = None  #: I of N, from 1
     skip_existing: bool = False
     if_smaller: bool = False
@@ -307,8 +308,13 @@ def _collect(function: F) -> F:
     return call  # type: ignore[return-value]
 
 
-def folder_options(*, smaller: bool) -> Callable[[F], F]:
-    """Options of commands that take whole folders; `smaller`: with --if-smaller. They come as `many: FolderOptions`."""
+def folder_options(*, smaller: bool, kept: str) -> Callable[[F], F]:
+    """Options of commands that take whole folders. They come as `many: FolderOptions`.
+
+    Args:
+        smaller: with --if-smaller.
+        kept: what --keep-suffix makes of which name.
+    """
     if_smaller = click.option(
         "--if-smaller", is_flag=True, help="Write only what is smaller than its input; say what is not."
     )
@@ -319,6 +325,7 @@ def folder_options(*, smaller: bool) -> Callable[[F], F]:
         ),
         click.option("-0", "--null", is_flag=True, help="Those names end in null bytes ('find -print0')."),
         click.option("--flat", is_flag=True, help="All outputs into the folder of -O itself."),
+        click.option("--keep-suffix", is_flag=True, help=f"Keep the input's suffix: {kept}."),
         click.option(
             "--shard", metavar="I/N", callback=_parse_shard, help="Only the I-th of N shares, the same in any order."
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from lcodec.defaults import SIZES
 from lcodec.errors import LcodecError, ModelError, UsageError
 from lcodec.extras import require
 from lcodec.goal import AIMS, Aim
+from lcodec.legible import legible, to_json
 
 if TYPE_CHECKING:
     from lcodec.training.data import Photos
@@ -223,7 +223,7 @@ def train(
         return 0
     for line in finish(settings, objective, " ".join(["lcodec", *sys.argv[1:]]), photos, held_out, ending):
         if not quiet:
-            click.echo(line, err=True)
+            click.echo(legible(line), err=True)
     return 0
 
 
@@ -294,7 +294,7 @@ def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
     """Say what was found, and what of it is not used."""
     skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
     for name in skipped:
-        click.echo(f"skipped, unreadable: {name}", err=True)
+        click.echo(f"skipped, unreadable: {legible(name)}", err=True)
     if small := int((photos.sizes < crop).any(axis=1).sum()):
         click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
     megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
@@ -316,7 +316,7 @@ class _Reporter:
         validated = "valid_loss" in line
         if line["step"] % self.EVERY and not validated and line["share"] < 1:
             return
-        self.log.write(json.dumps(line) + "\n")
+        self.log.write(to_json(line) + "\n")
         self.log.flush()
         if self.quiet:
             return

@@ -26,6 +26,7 @@ import numpy as np
 from lcodec import __version__, codec
 from lcodec.defaults import EFFORT
 from lcodec.errors import LcodecError, UsageError
+from lcodec.legible import legible
 from lcodec.picture import Picture, from_image, to_image
 from lcodec.zoo import Zoo
 
@@ -104,7 +105,7 @@ def _model_codec(name: str, model_name: str, realism: float | None, zoo: Zoo) ->
     wish = "" if realism is None else f", realism {realism:g}"
     return Codec(
         name=name,
-        title=f"lcodec {model.name}{wish}",
+        title=f"lcodec {legible(model.name)}{wish}",
         scale="quality",
         first=0,
         last=100,

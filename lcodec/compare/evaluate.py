@@ -23,6 +23,7 @@ from lcodec.compare.codecs import Codec, open_codec
 from lcodec.compare.pictures import Photo
 from lcodec.defaults import MAX_PIXELS
 from lcodec.errors import LcodecError
+from lcodec.legible import to_json
 from lcodec.metrics import MEASURES
 from lcodec.picture import Picture, read_picture
 from lcodec.processes import as_finished
@@ -92,7 +93,7 @@ class Store:
         self.results[result.key] = result
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(result)) + "\n")
+                file.write(to_json(asdict(result)) + "\n")
 
     def find(self, task: Task) -> Result | None:
         """Return the finished result of a task, if it has all metrics that the task asks for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import zlib
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from lcodec.compare.codecs import Codec, open_codec
 from lcodec.compare.evaluate import DIED, Note, Tick, code_once, read, run_tasks
 from lcodec.compare.pictures import Photo
+from lcodec.legible import to_json
 from lcodec.picture import Picture, to_image
 
 __all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "find_matches", "match", "view_of"]
@@ -43,7 +45,7 @@ class MatchTask:
     def stem(self) -> Path:
         """The files of the result, less their suffix."""
         name = re.sub(r"[^\w.-]", "-", Path(self.codec).stem)
-        return self.folder / f"{self.photo.digest}-{name}-{zlib.crc32(self.codec.encode()):08x}"
+        return self.folder / f"{self.photo.digest}-{name}-{zlib.crc32(os.fsencode(self.codec)):08x}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def match(task: MatchTask) -> Match:
     file = task.stem.with_name(f"{task.stem.name}.{kind.partition('/')[2]}")
     file.write_bytes(shown)
     found = Match(**asdict(found) | {"setting": setting, "bytes": len(data), "type": kind, "file": file.name})
-    task.stem.with_name(f"{task.stem.name}.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
+    task.stem.with_name(f"{task.stem.name}.json").write_text(to_json(asdict(found)), encoding="utf-8")
     return found
 
 

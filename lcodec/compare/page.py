@@ -8,7 +8,6 @@ Each is what the codec wrote, where browsers show that, and the decoded picture 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from lcodec.compare.evaluate import read
 from lcodec.compare.match import MATCH_BPP, Match, lossless, view_of
 from lcodec.compare.plots import colour
 from lcodec.compare.report import Report, axis_value
+from lcodec.legible import to_json
 from lcodec.metrics import MEASURES
 
 __all__ = ["write_page"]
@@ -49,7 +49,7 @@ def _parts(report: Report, matches: list[Match], folder: Path) -> Iterator[str]:
 
 
 def _block(name: str, data: Any) -> str:
-    text = json.dumps(data).replace("<", "\\u003c")  # no name in it may open or end an element
+    text = to_json(data).replace("<", "\\u003c")  # no name in it may open or end an element
     return f'<script type="application/json" id="{name}">{text}</script>\n'
 
 

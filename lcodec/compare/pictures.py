@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lcodec.errors import LcodecError
+from lcodec.legible import legible
 from lcodec.picture import read_picture
+from lcodec.walk import walk
 
 __all__ = ["LeftOut", "Photo", "find_photos"]
 
@@ -49,7 +51,7 @@ def find_photos(
     """
     photos: dict[str, Photo] = {}
     left_out: list[LeftOut] = []
-    for name, path, named in _files(inputs, not_in):
+    for name, path, named in _files(inputs, not_in, left_out):
         notes: list[str] = []
         try:
             picture = read_picture(path, max_pixels=max_pixels, metadata=(), note=notes.append)
@@ -67,19 +69,12 @@ def find_photos(
     return list(photos.values()), left_out
 
 
-def _files(inputs: Sequence[str], not_in: Path | None) -> Iterator[tuple[str, Path, bool]]:
+def _files(inputs: Sequence[str], not_in: Path | None, left_out: list[LeftOut]) -> Iterator[tuple[str, Path, bool]]:
     for item in inputs:
         top = Path(item)
         if not top.is_dir():
-            yield item, top, True
+            yield legible(item), top, True
             continue
-        # A report inside the folder is passed over; one around it has the folder inside, and that is meant.
-        passed_over = not_in.resolve() if not_in is not None else None
-        if passed_over is not None and top.resolve().is_relative_to(passed_over):
-            passed_over = None
-        for path in sorted(top.rglob("*")):
-            inside = path.relative_to(top)
-            if passed_over is not None and path.resolve().is_relative_to(passed_over):
-                continue
-            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
-                yield str(inside), path, False
+        found = walk(top, None, leave_out=not_in, links_out=True)
+        left_out += [LeftOut(legible(str(inside)), f"a link that {why}", named=False) for inside, why in found.links]
+        yield from ((legible(str(inside)), top / inside, False) for inside in found.files)

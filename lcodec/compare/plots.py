@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -72,8 +73,10 @@ def draw(report: Report, folder: Path) -> None:
         axes.set_title(f"Means over the pictures ({len(report.photos)}), whole files")
         if axes.lines:
             axes.legend(fontsize=8, loc="lower right")  # where no curve comes: more bits are never worse
-        for suffix in ("svg", "png"):
-            figure.savefig(folder / f"curves-{metric}.{suffix}", dpi=150)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of names in a script that the font lacks
+            for suffix in ("svg", "png"):
+                figure.savefig(folder / f"curves-{metric}.{suffix}", dpi=150)
 
 
 def draw_lines(axes: Any, lines: Sequence[Line], quality: str) -> None:
@@ -87,7 +90,7 @@ def draw_lines(axes: Any, lines: Sequence[Line], quality: str) -> None:
             linewidth=2.4 if line.ours else 1.3,
             marker="o",
             markersize=3.5,
-            label=line.title,
+            label=line.title.replace("$", r"\$"),  # a pair of them would be a formula
             zorder=3 if line.ours else 2,
         )
     if drawn:

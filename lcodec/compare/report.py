@@ -7,7 +7,6 @@ left out of all of that codec's means, and BD-rates are refused between codecs w
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from lcodec.compare.bd_rate import bd_rate
 from lcodec.compare.codecs import open_codec
 from lcodec.compare.evaluate import Result
 from lcodec.compare.pictures import LeftOut, Photo
+from lcodec.legible import legible, to_json
 from lcodec.metrics import MEASURES
 
 if TYPE_CHECKING:
@@ -165,6 +165,7 @@ def _curve(metric: str, means: list[Mean]) -> tuple[list[float], list[float]]:
 def tables(report: Report) -> list[Table]:
     """Return the means, and the BD-rates against the first codec, for a terminal."""
     from rich.table import Table
+    from rich.text import Text  # names are no markup
 
     titles = [MEASURES[name].title for name in report.metrics]
     means = Table(title=f"Means over the pictures ({len(report.photos)}), whole files")
@@ -180,18 +181,20 @@ def tables(report: Report) -> list[Table]:
             title += f" ({mean.pictures} pictures)"
         values = [_format(name, mean.metrics[name]) for name in report.metrics]
         times = (f"{mean.encode_s:.3f}", f"{mean.decode_s:.3f}")
-        means.add_row("" if last == mean.codec else title, f"{mean.setting:g}", f"{mean.bpp:.3f}", *values, *times)
+        means.add_row(
+            "" if last == mean.codec else Text(title), f"{mean.setting:g}", f"{mean.bpp:.3f}", *values, *times
+        )
         last = mean.codec
     if len(report.codecs) < 2:
         return [means]
     anchor = report.codecs[0]
-    deltas = Table(title=f"BD-rate against {open_codec(anchor).title}, and its range; negative: fewer bits")
+    deltas = Table(title=Text(f"BD-rate against {open_codec(anchor).title}, and its range; negative: fewer bits"))
     deltas.add_column("codec")
     for name in report.metrics:
         deltas.add_column(f"by {MEASURES[name].title.partition(',')[0]}", justify="right")
     found = {(delta.codec, delta.metric): delta for delta in report.deltas() if delta.anchor == anchor}
     for codec in report.codecs[1:]:
-        deltas.add_row(open_codec(codec).title, *(str(found[codec, name]) for name in report.metrics))
+        deltas.add_row(Text(open_codec(codec).title), *(str(found[codec, name]) for name in report.metrics))
     return [means, deltas]
 
 
@@ -204,7 +207,7 @@ def _format(metric: str, value: float | None) -> str:
 
 def write_data(report: Report, folder: Path) -> None:
     """Write report.json, pictures.csv (every result), means.csv and bd-rates.csv."""
-    (folder / "report.json").write_text(json.dumps(report.record(), indent=1), encoding="utf-8")
+    (folder / "report.json").write_text(to_json(report.record(), indent=1), encoding="utf-8")
     names = {photo.digest: photo.name for photo in report.photos}
     rows: list[Iterable[Any]] = [
         ("picture", "codec", "setting", "bytes", "bpp", *report.metrics, "encode_s", "decode_s", "error")
@@ -232,4 +235,5 @@ def _number(value: float | None) -> str:
 
 def _write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([legible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)

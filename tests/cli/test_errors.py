@@ -112,7 +112,7 @@ def test_two_inputs_of_one_output_are_refused_before_any_is_read(run: Run, photo
         image.save(other)
     result = run("encode", photo, other)
     assert result.code == 2
-    assert "would both be written" in result.err
+    assert "would also be that of" in result.err
     assert not photo.with_suffix(".lcdc").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lcodec.compare import evaluate
+from lcodec.zoo import Zoo
 
 from .conftest import Run
 
@@ -194,3 +196,32 @@ def test_a_missing_codec_is_named_and_the_rest_goes_on(run: Run, photo: Path, mo
 def test_nonsense_is_refused(run: Run, photo: Path, wanted: str) -> None:
     result = run("eval", photo, "--codec", wanted)
     assert (result.code, result.out) == (2, b"")
+
+
+def test_names_are_neither_markup_nor_formulas(run: Run, folder: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"a[b]$x_{<i>&:smile:\xff$.safetensors")
+    try:
+        shutil.copy(Zoo().folders[-1] / "mse.safetensors", tmp_path / odd)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    (folder / "a.png").rename(folder / "<b>$[red].png")
+    out = tmp_path / "out"
+    result = run("eval", folder, "--codec", f"{tmp_path / odd}@20,50", "--metric", "psnr", "--out", out)
+    assert (result.code, "Traceback" in result.err) == (0, False)
+    shown = r"a[b]$x_{<i>&:smile:\xff$"
+    assert shown in result.out.decode()
+    report = json.loads((out / "report.json").read_text())
+    assert report["codecs"][0]["title"] == f"lcodec {shown}"
+    assert "<b>$[red].png" in (out / "pictures.csv").read_text()
+    assert "<i>" not in (out / "report.html").read_text().split("<!DOCTYPE")[-1].split('id="report">')[1]
+
+
+def test_an_exact_picture_is_valid_json_and_is_resumed_as_such(run: Run, tmp_path: Path) -> None:
+    Image.new("L", (32, 32), 255).save(tmp_path / "white.png")
+    out = tmp_path / "out"
+    arguments = ("eval", tmp_path / "white.png", "--codec", "webp@90", "--metric", "psnr", "--out", out, "--json")
+    first = run(*arguments)
+    for text in (first.out.decode(), (out / "report.json").read_text(), (out / "results.jsonl").read_text()):
+        assert "Infinity" not in text
+    assert first.records[0]["means"][0]["metrics"]["psnr"] is None
+    assert run(*arguments).out == first.out

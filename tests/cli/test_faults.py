@@ -5,6 +5,7 @@ Never is an output partial, what was there lost, or a temporary file left for lo
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -281,6 +282,66 @@ def test_full_disk(run: Run, coded: Path, disk: Path) -> None:
     (disk / "filler").unlink()
     assert run("decode", "-f", coded, "-O", disk).code == 0
     assert names(disk) == ["coded.png"]
+
+
+def test_full_disk_stops_the_run(run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [tmp_path / "in" / f"{name}.png" for name in "abcd"]
+    pictures[0].parent.mkdir()
+    for path in pictures:
+        path.write_bytes(photo.read_bytes())
+    synced = []
+
+    def full(_: int) -> None:
+        synced.append(1)
+        if len(synced) == 2:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = run("encode", "-e", "0", "-r", tmp_path / "in", "-O", tmp_path / "out", "-j", "1")
+    assert result.code == 1
+    assert f"cannot write {tmp_path / 'out' / 'b.lcdc'}: {os.strerror(errno.EDQUOT)}" in result.err
+    left = f"{pictures[2]}, {pictures[3]}"
+    assert f"stopped, for the disk is full: 2 inputs looked at, 2 not: {left}" in result.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.lcdc")) == ["a.lcdc"]
+    synced[:] = [1]
+    records = run("encode", "-e", "0", "-r", tmp_path / "in", "-O", tmp_path / "out", "-j", "1", "--json").records
+    assert [record.get("skipped") for record in records] == ["current", None, "stopped", "stopped"]
+
+
+@pytest.mark.parametrize("refused", ["chmod", "fsync", "utime"])
+def test_services_that_the_file_system_lacks(
+    run: Run, photo: Path, coded_bytes: bytes, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """CIFS, exFAT and many file systems in user space refuse modes, times, or to be synchronised."""
+
+    def refuse(*_: object, **__: object) -> None:
+        number = errno.EINVAL if refused == "fsync" else errno.EPERM
+        raise OSError(number, os.strerror(number))
+
+    photo.chmod(0o640)
+    target = photo.with_suffix(".lcdc")
+    target.write_text("old")
+    target.chmod(0o600)
+    monkeypatch.setattr(os, refused, refuse)
+    for arguments, noted in (
+        (["-f"], {"chmod": "the mode is not kept"}),
+        (["-f", "-p"], {"chmod": "the mode is not kept", "utime": "the time is not kept"}),
+    ):
+        result = run("encode", photo, *arguments)
+        assert (result.code, target.read_bytes()) == (0, coded_bytes)
+        assert result.err.count("note:") == (refused in noted)
+        assert noted.get(refused, "") in result.err
+
+
+def test_record_that_cannot_be_written_is_named(run: Run, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lcodec").touch()
+    for arguments in ([], ["-n"]):
+        result = run("encode", "-r", tmp_path, "-O", tmp_path / "out", *arguments)
+        record = tmp_path / "out" / ".lcodec"
+        assert result.code == 1
+        assert f"{photo}: cannot write the record {record}: {record}: Not a directory" in result.err
+        assert not list(tmp_path.rglob("*.lcdc"))
 
 
 def test_read_only_disk(run: Run, coded: Path, disk: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lcodec.cli.batch import folders
-from lcodec.cli.batch.files import coded_name
+from lcodec.cli.batch.files import coded_name, picture_name
 from lcodec.cli.options import FolderOptions
 from lcodec.defaults import PICTURE_SUFFIXES
 from lcodec.errors import UsageError
@@ -34,7 +34,8 @@ def targets(
     inputs: list[Path], folder: Path | None = None, options: FolderOptions | None = None, base: Path | None = None
 ) -> list[str]:
     options = options or FolderOptions(recursive=True)
-    jobs = folders.plan([str(path) for path in inputs], None, folder, options, coded_name, PICTURE_SUFFIXES)
+    plan = folders.plan([str(path) for path in inputs], None, folder, options, coded_name, PICTURE_SUFFIXES)
+    jobs = plan.jobs
     return [str(job.target.relative_to(base or folder or inputs[0])) for job in jobs if job.target is not None]
 
 
@@ -75,16 +76,100 @@ def test_flat(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="-O names it"):
         targets([top], None, flat)
     make(top, "c/x.png")
-    with pytest.raises(UsageError, match="would both be written"):
-        targets([top], tmp_path / "out", flat)
+    plan = folders.plan([str(top)], None, tmp_path / "out", flat, coded_name, PICTURE_SUFFIXES)
+    assert [job.source for job in plan.jobs if job.refused] == [top / "a" / "x.png", top / "c" / "x.png"]
+    assert not any("--keep-suffix" in job.refused for job in plan.jobs)  # it would not help
 
 
-def test_names_that_clash_are_refused_before_anything_is_read(run: Run, photo: Path, tmp_path: Path) -> None:
-    photo.with_name("photo.jpg").write_bytes(b"")
-    result = run("encode", "-r", tmp_path, "-O", tmp_path / "out")
-    assert result.code == 2
-    assert "would both be written" in result.err
-    assert not (tmp_path / "out").exists()
+def test_names_that_clash_are_named_and_the_rest_is_coded(run: Run, photo: Path, tmp_path: Path) -> None:
+    twins = [tmp_path / "in" / name for name in ("a.jpg", "a.png", "sub/b.png", "sub/b.tif")]
+    for path in (*twins, tmp_path / "in" / "c.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photo.read_bytes())
+    for arguments in ([], ["-n"]):
+        result = run("encode", "-e", "0", "-r", tmp_path / "in", "-O", tmp_path / "out", *arguments)
+        assert result.code == 1
+        assert result.err.splitlines()[-1] == f"lcodec: 4 of 5 inputs failed: {', '.join(map(str, twins))}"
+        assert "--keep-suffix keeps them apart" in result.err
+        assert [path.name for path in (tmp_path / "out").rglob("*.lcdc")] == ["c.lcdc"]
+    assert run("encode", "-e", "0", "-r", tmp_path / "in", "-O", tmp_path / "all", "--keep-suffix").code == 0
+    coded = sorted(path.relative_to(tmp_path / "all").as_posix() for path in (tmp_path / "all").rglob("*.lcdc"))
+    assert coded == ["a.jpg.lcdc", "a.png.lcdc", "c.png.lcdc", "sub/b.png.lcdc", "sub/b.tif.lcdc"]
+    back = run("decode", "-r", tmp_path / "all", "-O", tmp_path / "back", "--json")
+    assert back.code == 1
+    assert [record["output"] for record in back.records if "output" in record] == [str(tmp_path / "back" / "c.png")]
+    assert run("decode", "-r", tmp_path / "all", "-O", tmp_path / "back", "--keep-suffix").code == 0
+    assert (tmp_path / "back" / "sub" / "b.tif.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "taken_off", "kept"),
+    [
+        ("a.lcdc", "a.png", "a.png"),
+        ("a.jpg.lcdc", "a.png", "a.jpg.png"),
+        ("A.JPG.LCDC", "A.png", "A.JPG.png"),
+        ("v1.2.lcdc", "v1.2.png", "v1.2.png"),
+        ("a.jpg", "a.jpg.png", "a.jpg.png"),
+    ],
+)
+def test_names_of_decoded_pictures(name: str, taken_off: str, kept: str) -> None:
+    assert picture_name(Path(name), "png") == taken_off
+    assert picture_name(Path(name), "png", keep_suffix=True) == kept
+
+
+def test_what_was_not_looked_at_is_said(run: Run, photo: Path, tmp_path: Path) -> None:
+    top = make(tmp_path / "in", "a.mov", "sub/b.MOV", "README", "old.lcdc", ".hidden.xyz")
+    make(tmp_path / "other", "secret.png")
+    (top / "out.png").symlink_to(tmp_path / "other" / "secret.png")
+    (top / "gone.png").symlink_to("nowhere")
+    (top / "self.png").symlink_to("self.png")
+    (top / "folder").symlink_to(tmp_path / "other")
+    said = f"1 without a suffix, 2 .mov, {top}/folder (leads to a folder), {top}/gone.png (leads nowhere), "
+    said += f"{top}/out.png (leads out of the folder), {top}/self.png (leads nowhere)"
+    for arguments in ([], ["-n"], ["--json"], ["--quiet"]):
+        result = run("encode", "-r", top, "-O", tmp_path / "out", *arguments)
+        assert (result.code, result.err.count("\n")) == (1, 1)
+        assert result.err.startswith("lcodec: nothing here can be encoded; not looked at: 1 without a suffix, 1 .lcdc")
+    (top / "a.png").write_bytes(photo.read_bytes())
+    result = run("encode", "-e", "0", "-r", top)
+    assert result.code == 0
+    assert result.err.splitlines()[-1] == f"lcodec: not looked at: {said}"
+    assert "not looked at" not in run("encode", "-r", top, "--quiet").err
+    assert "2 .mov" in run("decode", "-n", "-r", top, "-O", tmp_path / "out").err
+
+
+def test_list_with_a_byte_order_mark(run: Run, photo: Path, tmp_path: Path) -> None:
+    for number, encoding in enumerate(("utf-8-sig", "utf-16")):
+        (tmp_path / "list").write_text(f"{photo}\n", encoding=encoding)
+        arguments = ["--files-from", tmp_path / "list", "-O", tmp_path / str(number), "--flat"]
+        assert run("encode", "-e", "0", *arguments).code == 0, encoding
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users and modes of Unix")
+def test_folder_that_can_be_listed_but_not_entered(run: Run, photo: Path, tmp_path: Path) -> None:
+    locked = make(tmp_path / "in" / "locked", "b.png")
+    photo.rename(tmp_path / "in" / "a.png")
+    real = os.stat
+
+    def deny(path: str, *, follow_symlinks: bool = True, **options: int) -> os.stat_result:
+        if str(path).startswith(f"{locked}{os.sep}"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, follow_symlinks=follow_symlinks, **options)
+
+    opened = Path.open
+
+    def closed(path: Path, *arguments: object, **options: object) -> object:
+        if path.parent == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)  # type: ignore[call-overload]
+
+    with pytest.MonkeyPatch.context() as patch:  # root may do everything
+        patch.setattr(os, "stat", deny)
+        patch.setattr(Path, "open", closed)
+        result = run("encode", "-e", "0", "-r", tmp_path / "in", "-O", tmp_path / "out")
+    assert result.code == 1
+    assert f"lcodec: {locked / 'b.png'}: Permission denied" in result.err
+    assert (tmp_path / "out" / "a.lcdc").is_file()
 
 
 def test_list_of_files(run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +251,7 @@ def test_shards_are_a_partition_and_stable(names: set[str], count: int, random: 
     def shares(inputs: list[str]) -> list[set[str]]:
         options = [FolderOptions(shard=(index + 1, count)) for index in range(count)]
         plans = [folders.plan(inputs, None, Path("out"), option, coded_name, PICTURE_SUFFIXES) for option in options]
-        return [{str(job.source) for job in jobs} for jobs in plans]
+        return [{str(job.source) for job in found.jobs} for found in plans]
 
     inputs = [name.lower() + f"{index}.png" for index, name in enumerate(sorted(names))]
     if not inputs:

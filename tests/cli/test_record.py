@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -243,3 +244,23 @@ def test_line_is_json_with_the_name_and_both_digests() -> None:
         "settings": {"quality": 50},
         "made": None,
     }
+
+
+def test_dry_run_gives_the_verdict_of_the_run(run: Run, photo: Path, tmp_path: Path) -> None:
+    top, out = tmp_path / "in", tmp_path / "out"
+    top.mkdir()
+    (top / "good.png").write_bytes(photo.read_bytes())
+    (top / "bad.png").write_bytes(photo.read_bytes()[:200])
+    (top / "mine.png").write_bytes(photo.read_bytes())
+    out.mkdir()
+    (out / "mine.lcdc").write_text("precious")
+
+    def verdict(*arguments: str) -> tuple[int, list[str]]:
+        result = run("encode", "-e", "0", "-r", top, "-O", out, *arguments)
+        return result.code, [line for line in result.err.splitlines() if not re.search(r" -> | encoded", line)]
+
+    dry = verdict("-n")
+    assert not (out / ".lcodec").exists()
+    assert verdict() == dry
+    assert dry[0] == 1
+    assert "2 of 3 inputs failed" in dry[1][-1]

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from lcodec import defaults
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Pieces
-from lcodec.errors import ModelError
+from lcodec.errors import LimitError, ModelError
 from lcodec.zoo import Zoo
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
     from lcodec.container import Header
+    from lcodec.picture import Picture
     from lcodec.picture.read import Alpha
     from lcodec.targets import Found, Name
     from lcodec.zoo import Model
@@ -51,6 +52,9 @@ class Coding(Protocol):
 
     def drain(self, stream: BinaryIO) -> bytes:
         """Read what is wanted of an input that cannot be read twice."""
+
+    def check(self, source: BinaryIO) -> None:
+        """Raise what `code` would raise of this input, as far as that can be known without coding it."""
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Make the output; `progress` is told the part that is done, 0 to 1, where it takes long."""
@@ -103,18 +107,14 @@ class Encoding:
         """As in `Coding`: all of it."""
         return stream.read()
 
-    def code(self, source: BinaryIO, progress: Progress) -> Coded:
-        """Encode a picture file."""
-        from lcodec import codec, targets
-        from lcodec.advice import advise
-        from lcodec.container import read_header
-        from lcodec.networks.gains import QUALITY_STEPS
+    def check(self, source: BinaryIO) -> None:
+        """As in `Coding`: the picture is read."""
+        self._read(source, [])
+
+    def _read(self, source: BinaryIO, notes: list[str]) -> Picture:
+        from lcodec.container import check_size
         from lcodec.picture import read_picture
 
-        zoo, model = _load(self.model)
-        if model.identity != self.identity:
-            raise ModelError(f"the model {self.model} here is not the one that the run began with")
-        notes: list[str] = []
         picture = read_picture(
             source,
             max_pixels=self.max_pixels,
@@ -124,6 +124,21 @@ class Encoding:
             strict_depth=self.strict_depth,
             note=notes.append,
         )
+        check_size(picture.width, picture.height)
+        return picture
+
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:
+        """Encode a picture file."""
+        from lcodec import codec, targets
+        from lcodec.advice import advise
+        from lcodec.container import read_header
+        from lcodec.networks.gains import QUALITY_STEPS
+
+        zoo, model = _load(self.model)
+        if model.identity != self.identity:
+            raise ModelError(f"the model {self.model} here is not the one that the run began with")
+        notes: list[str] = []
+        picture = self._read(source, notes)
         code = partial(codec.encode, effort=self.effort, device=self.device, memory=self.memory, progress=progress)
         if self.target is None:
             found, data = None, code(picture, model, self.quality)
@@ -189,6 +204,15 @@ class Decoding:
     def drain(self, stream: BinaryIO) -> bytes:
         """As in `Coding`: as much as the header says."""
         return files.read_coded(stream)
+
+    def check(self, source: BinaryIO) -> None:
+        """As in `Coding`: the checksum is verified, and the model looked for."""
+        from lcodec.container import unpack
+
+        header = unpack(files.read_coded(source)).header
+        if header.width * header.height > self.max_pixels:
+            raise LimitError(f"{header.width}x{header.height} is over the limit of {self.max_pixels} pixels")
+        _zoo().find(header.entropy_id, header.synthesis_id)
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
         """Decode a coded file to a picture file."""

@@ -6,17 +6,19 @@ link is followed where the user named it (-o); under a name made here it is repl
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from lcodec.atomic import whole_file
+from lcodec.cli.streams import descriptor
 from lcodec.container import read_header
 from lcodec.defaults import HEADER_MAX, PICTURE_SUFFIXES, SUFFIX, WRITABLE_SUFFIXES
 from lcodec.errors import LcodecError, UsageError
@@ -25,6 +27,7 @@ __all__ = [
     "STREAM",
     "Job",
     "Pieces",
+    "apart",
     "coded_name",
     "make_folder",
     "open_input",
@@ -32,7 +35,7 @@ __all__ = [
     "picture_name",
     "plan",
     "read_coded",
-    "refuse_collisions",
+    "refuse_folder",
     "refuse_target",
     "write",
 ]
@@ -40,6 +43,7 @@ __all__ = [
 #: Standard input or output.
 STREAM = "-"
 
+_STDOUT = 1
 #: Bytes read at a time.
 _READ_SIZE = 1 << 20
 
@@ -52,6 +56,7 @@ class Job:
     target: Path | None
     root: Path | None = None  #: in a run over a folder: where the output must stay, and where it is recorded
     named: bool = False  #: the user named the output itself: links are followed, and devices written to
+    refused: str = ""  #: why it is not done: what it would write is an input, or another's output
 
     @property
     def name(self) -> str:
@@ -61,7 +66,7 @@ class Job:
     def absolute(self) -> Job:
         """Return the same for a process that stands in another folder."""
         source, target, root = (path and path.absolute() for path in (self.source, self.target, self.root))
-        return Job(source, target, root, self.named)
+        return replace(self, source=source, target=target, root=root)
 
     @property
     def source_name(self) -> str:
@@ -74,14 +79,20 @@ class Job:
         return STREAM if self.target is None else str(self.target)
 
 
-def coded_name(source: Path) -> str:
-    """Name of the coded file: photo.png -> photo.lcdc."""
-    return (source.stem if source.suffix.lower() in PICTURE_SUFFIXES else source.name) + SUFFIX
+def coded_name(source: Path, *, keep_suffix: bool = False) -> str:
+    """Name of the coded file: photo.png -> photo.lcdc, or photo.png.lcdc to keep the suffix."""
+    return (source.name if keep_suffix else _without(source.name, PICTURE_SUFFIXES)) + SUFFIX
 
 
-def picture_name(source: Path, format: str) -> str:  # noqa: A002
-    """Name of the decoded picture: photo.lcdc -> photo.png."""
-    return (source.stem if source.suffix.lower() == SUFFIX else source.name) + "." + format
+def picture_name(source: Path, format: str, *, keep_suffix: bool = False) -> str:  # noqa: A002
+    """Name of the decoded picture: photo.lcdc and photo.jpg.lcdc -> photo.png; to keep the suffix, photo.jpg.png."""
+    name = _without(source.name, {SUFFIX})
+    return f"{name if keep_suffix or name == source.name else _without(name, PICTURE_SUFFIXES)}.{format}"
+
+
+def _without(name: str, suffixes: Collection[str]) -> str:
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in suffixes else name
 
 
 def picture_format(output: str | None) -> str:
@@ -101,7 +112,7 @@ def picture_format(output: str | None) -> str:
 
 
 def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: Callable[[Path], str]) -> list[Job]:
-    """Pair inputs with outputs, and refuse all that would lose data, before anything is read.
+    """Pair inputs with outputs, and mark what would lose data, before anything is read.
 
     `inputs` are names of files, or `-` alone; `output` is the name of the only output, or `-`. Otherwise `name` makes
     an output's name of the input's path, and it goes to `folder`, or beside its input. Raises UsageError where these
@@ -115,33 +126,41 @@ def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: C
         raise UsageError("standard input (-) must be the only input")
     if inputs[0] == STREAM and folder is not None:
         raise UsageError("standard input (-) has no name to use in a folder; use -o")
-    jobs = [_job(item, output, folder, name) for item in inputs]
-    refuse_collisions(jobs)
-    return jobs
+    return apart([_job(item, output, folder, name) for item in inputs])
 
 
 def _job(item: str, output: str | None, folder: Path | None, name: Callable[[Path], str]) -> Job:
     source = None if item == STREAM else Path(item)
     if output is not None:
-        return Job(source, None if output == STREAM else Path(output), named=True)
+        stream = output == STREAM or descriptor(output) == _STDOUT
+        return Job(source, None if stream else Path(output), named=True)
     if source is None:
         return Job(None, None)
     return Job(source, (source.parent if folder is None else folder) / name(source))
 
 
-def refuse_collisions(jobs: Sequence[Job]) -> None:
-    """Raise UsageError where an output is an input, or the output of another input."""
+def apart(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs, those marked as refused whose output is an input, or has the name of another one's output."""
     sources = {identity: job.source for job in jobs if (identity := _identity(job.source)) is not None}
-    seen: dict[str, Job] = {}
+    writers: dict[str, list[Job]] = {}
     for job in jobs:
+        if job.target is not None:
+            writers.setdefault(os.path.realpath(job.target), []).append(job)
+
+    def refused(job: Job) -> str:
         if job.target is None:
-            continue
-        target = _identity(job.target)
-        if target in sources:
-            raise UsageError(f"the output {job.target} is the input {sources[target]} (-o names another output)")
-        other = seen.setdefault(os.path.realpath(job.target), job)
-        if other is not job:
-            raise UsageError(f"{other.source} and {job.source} would both be written to {job.target}")
+            return ""
+        own = _identity(job.target)
+        if own in sources:
+            return f"the output {job.target} is the input {sources[own]} (-o names another output)"
+        others = [other.source for other in writers[os.path.realpath(job.target)] if other is not job]
+        if not others:
+            return ""
+        names = {path.name for path in [job.source, *others] if path is not None}
+        hint = " (--keep-suffix keeps them apart)" if len(names) > len(others) else ""
+        return f"its output {job.target} would also be that of {', '.join(map(str, others))}{hint}"
+
+    return [replace(job, refused=why) if (why := refused(job)) else job for job in jobs]
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
@@ -189,6 +208,24 @@ def make_folder(folder: Path | None) -> None:
             raise LcodecError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
+def refuse_folder(folder: Path, what: str) -> None:
+    """Refuse to write to a folder where that will fail, before time is spent on it: it, or what is there of it."""
+    there = folder
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        reason = errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        reason = errno.EROFS if _is_read_only(there) else errno.EACCES
+    else:
+        return
+    raise LcodecError(f"cannot {what}: {there}: {os.strerror(reason)}")
+
+
+def _is_read_only(folder: Path) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
 def refuse_target(job: Job, *, force: bool) -> None:
     """Refuse an output that cannot or should not be written, before time is spent on it.
 
@@ -206,6 +243,8 @@ def refuse_target(job: Job, *, force: bool) -> None:
         raise UsageError(f"{job.target} exists (-f overwrites)")
     if job.root is None and not job.target.parent.is_dir():
         raise LcodecError(f"cannot write {job.target}: no such folder")
+    if job.root is None and not (job.named and _is_device(job.target)):
+        refuse_folder(job.target.parent, f"write {job.target}")
 
 
 class Pieces:
@@ -225,31 +264,46 @@ class Pieces:
         self._pieces.append(piece)
 
 
-def write(job: Job, pieces: Iterable[bytes | memoryview], *, force: bool, preserve: bool = False) -> None:
-    """Write the output: whole, or not at all. With `preserve` it gets the input's times and mode."""
+def write(job: Job, pieces: Iterable[bytes | memoryview], *, force: bool, preserve: bool = False) -> list[str]:
+    """Write the output: whole, or not at all. With `preserve` it gets the input's times and mode.
+
+    Returns:
+        What could not be kept.
+    """
     refuse_target(job, force=force)  # once more: it may have come into being meanwhile
+    notes: list[str] = []
     if job.target is None:
         sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
-        return
+        return notes
     try:
         if job.root is not None:
             job.target.parent.mkdir(parents=True, exist_ok=True)
-        if job.named and job.target.exists() and not job.target.is_file():  # a device or a named pipe
-            with job.target.open("wb") as file:
+        if job.named and _is_device(job.target):
+            number = descriptor(str(job.target))
+            with open(job.target if number is None else number, "wb", closefd=number is None) as file:
                 file.writelines(pieces)
         else:
             target = Path(os.path.realpath(job.target)) if job.named else job.target
-            with whole_file(target, replace=force, status_from=job.source if preserve else None) as file:
+            source = job.source if preserve else None
+            with whole_file(target, replace=force, status_from=source, note=notes.append) as file:
                 file.writelines(pieces)
     except FileExistsError:
         raise UsageError(f"{job.target} exists (-f overwrites)") from None
     except OSError as error:
         raise LcodecError(f"cannot write {job.target}: {error.strerror or error}") from error
+    return notes
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is a device, a named pipe, or a file that is open already (/dev/fd/3)."""
+    return descriptor(str(path)) is not None or (path.exists() and not path.is_file())
 
 
 def _exists(job: Job) -> bool:
     """Whether there is a file to lose. A device that the user named loses nothing."""
     if job.target is None:
         return False
-    return job.target.is_file() if job.named else os.path.lexists(job.target)
+    if job.named:
+        return job.target.is_file() and not _is_device(job.target)
+    return os.path.lexists(job.target)

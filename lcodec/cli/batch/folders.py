@@ -1,8 +1,8 @@
 """Inputs that are folders, or named in a list: what is found in them, and where each output goes.
 
-Found are files with a fitting suffix, in sorted order, hidden ones left out; a file that the user names is always
-tried. Symbolic links to folders are not followed, which is also why loops of them end; links to files are, where the
-file lies in the same folder. What an earlier run wrote into the output folder is not taken as an input.
+Found are files with a fitting suffix (`lcodec.walk`); a file that the user names is always tried. Links to files are
+followed where the file lies in the same folder. What an earlier run wrote into the output folder is not taken as an
+input. What else is there is counted, so that the run can say what it did not look at.
 """
 
 from __future__ import annotations
@@ -10,16 +10,43 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Job
 from lcodec.cli.options import FolderOptions
+from lcodec.defaults import PICTURE_SUFFIXES, SUFFIX, WRITABLE_SUFFIXES
 from lcodec.errors import LcodecError, UsageError
+from lcodec.walk import walk
 
-__all__ = ["plan"]
+__all__ = ["LookedOver", "Plan", "plan"]
+
+
+@dataclass
+class LookedOver:
+    """What of the folders is no input."""
+
+    others: Counter[str] = field(default_factory=Counter)  #: suffix -> files that have it
+    links: list[str] = field(default_factory=list)  #: that were not followed, and why
+
+    def say(self, but: Collection[str] = ()) -> str:
+        """Say it in a line, without files of the suffixes `but`; empty for nothing."""
+        counts = sorted((suffix, count) for suffix, count in self.others.items() if suffix not in but)
+        said = [f"{count} {suffix or 'without a suffix'}" for suffix, count in counts]
+        return ", ".join([*said, *self.links])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done."""
+
+    jobs: list[Job]
+    not_looked_at: str = ""  #: what else is in the folders, in words
+    nothing_fits: bool = False  #: there is something in the folders, and all of it is of that kind
 
 
 @dataclass(frozen=True)
@@ -38,12 +65,11 @@ def plan(
     options: FolderOptions,
     name: Callable[[Path], str],
     suffixes: set[str],
-) -> list[Job]:
+) -> Plan:
     """Pair inputs with outputs, as `files.plan` does for files that are named on the command line alone.
 
     An output of a file in a folder goes to the same place below `folder`, or beside its input; so does that of a file
-    in a list (`/a/b.png` to `folder/a/b.lcdc`). Raises UsageError where the request contradicts itself, or two
-    outputs have one name.
+    in a list (`/a/b.png` to `folder/a/b.lcdc`). Raises UsageError where the request contradicts itself.
     """
     if not inputs and options.files_from is None:
         raise UsageError("give an INPUT, or --files-from")
@@ -51,15 +77,16 @@ def plan(
         raise UsageError("--flat puts all outputs in one folder: -O names it")
     folders = [item for item in inputs if item != files.STREAM and os.path.isdir(item)]  # noqa: PTH112
     if not folders and options.files_from is None:
-        return _shard(files.plan(inputs, output, folder, name), options.shard)
+        return Plan(_shard(files.plan(inputs, output, folder, name), options.shard))
     if output is not None:
         raise UsageError("-o names the output of one file; -O names a folder")
     listed = _read_list(options.files_from, null=options.null) if options.files_from is not None else []
     if files.STREAM in inputs:
         raise UsageError("standard input (-) must be the only input")
+    over = LookedOver()
     found = [
-        *_find(inputs, folder, suffixes, recursive=options.recursive, keep=False),
-        *_find(listed, folder, suffixes, recursive=options.recursive, keep=not options.flat),
+        *_find(inputs, folder, suffixes, over, recursive=options.recursive, keep=False),
+        *_find(listed, folder, suffixes, over, recursive=options.recursive, keep=not options.flat),
     ]
     jobs = []
     for item in found:
@@ -67,23 +94,39 @@ def plan(
         inside = item.name.name if options.flat or item.root is None else item.name
         path = Path(parent / inside)
         jobs.append(Job(item.source, path.with_name(name(path)), item.root))
-    files.refuse_collisions(jobs)  # before sharding, so that every machine refuses alike
-    return _shard(jobs, options.shard, [item.name.as_posix() for item in found])
+    jobs = files.apart(jobs)  # before sharding, so that every machine refuses alike
+    # Outputs that lie beside their inputs are no news, unless they are all there is.
+    outputs = {SUFFIX} if SUFFIX not in suffixes else {*PICTURE_SUFFIXES, *WRITABLE_SUFFIXES}
+    not_looked_at = over.say(outputs if found else ())
+    return Plan(
+        _shard(jobs, options.shard, [item.name.as_posix() for item in found]),
+        not_looked_at,
+        nothing_fits=bool(not found and not_looked_at),
+    )
 
 
 def _find(
-    items: Sequence[str], folder: Path | None, suffixes: set[str], *, recursive: bool, keep: bool
+    items: Sequence[str],
+    folder: Path | None,
+    suffixes: Collection[str],
+    over: LookedOver,
+    *,
+    recursive: bool,
+    keep: bool,
 ) -> Iterator[_Found]:
     """Find the files that `items` name; `keep` the folders in a file's name for its output's."""
     for item in items:
         path = Path(item)
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder may not be looked into
             if not recursive:
                 raise UsageError(f"{item} is a folder (-r takes what is in it)")
             below = PurePath(_relative(path)) if keep else PurePath()
             root = path if folder is None else folder
             inner = PurePath() if folder is None else below
-            yield from (_Found(path / inside, inner / inside, root) for inside in _walk(path, folder, suffixes))
+            seen = walk(path, suffixes, leave_out=folder)
+            over.others += seen.others
+            over.links += [f"{path / inside} ({why})" for inside, why in seen.links]
+            yield from (_Found(path / inside, inner / inside, root) for inside in seen.files)
         else:
             yield _Found(path, _relative(path) if keep and folder is not None else PurePath(path.name), folder)
 
@@ -96,49 +139,15 @@ def _relative(path: Path) -> PurePath:
     return inside
 
 
-def _walk(top: Path, output: Path | None, suffixes: set[str]) -> Iterator[PurePath]:
-    """Yield the files in a folder, relative to it, sorted."""
-    real_top = Path(os.path.realpath(top))
-    real_output = Path(os.path.realpath(output)) if output is not None else None
-    if real_output is not None and real_top.is_relative_to(real_output):
-        real_output = None  # the output folder is, or is around, the input: then what is in the input is meant
-
-    found: list[PurePath] = []
-    # A folder that cannot be read stands for what is in it: opening it fails, and is reported like that of a file.
-    for parent, folders, names in os.walk(top, onerror=lambda error: found.append(_inside(error.filename, top))):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if real_output is not None:
-            folders[:] = [name for name in folders if Path(os.path.realpath(Path(parent, name))) != real_output]
-        for name in names:
-            path = Path(parent, name)
-            if name.startswith(".") or path.suffix.lower() not in suffixes:
-                continue
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_top):
-                continue
-            if _is_file(path):
-                found.append(_inside(path, top))
-    yield from sorted(found)
-
-
-def _inside(path: str | Path, top: Path) -> PurePath:
-    return PurePath(path).relative_to(top)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except PermissionError:  # reading it will say so
-        return True
-    except OSError:  # a symbolic link to itself
-        return False
-
-
 def _read_list(name: str, *, null: bool) -> list[str]:
     """Return the names in a list of files, a line each, or each ended by a null byte."""
     try:
         data = sys.stdin.buffer.read() if name == files.STREAM else Path(name).read_bytes()
     except OSError as error:
         raise LcodecError(f"cannot read the list {name}: {error.strerror or error}") from error
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # what some editors and shells of Windows write
+        data = data.decode("utf-16", "replace").encode("utf-8", "surrogatepass")
+    data = data.removeprefix(BOM_UTF8)
     if b"\0" in data and not null:
         raise UsageError(f"the list {name} holds null bytes (-0 takes them as ends of names)")
     items = data.split(b"\0") if null else data.replace(b"\r\n", b"\n").split(b"\n")

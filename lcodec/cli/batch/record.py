@@ -25,10 +25,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Job
 from lcodec.errors import LcodecError
 
-__all__ = ["add", "digest", "digest_file", "line", "read"]
+__all__ = ["add", "digest", "digest_file", "line", "read", "refuse"]
 
 #: Below the root; hidden, so never an input.
 _FOLDER = ".lcodec"
@@ -76,10 +77,26 @@ def read(root: Path) -> dict[str, frozenset[str]]:
     return {name: frozenset(items) for name, items in found.items()}
 
 
+def refuse(root: Path) -> None:
+    """Refuse a root where no line can be added, before time is spent on an output. Raises LcodecError."""
+    files.refuse_folder(root / _FOLDER, f"write the record {root / _FOLDER}")
+
+
 def add(root: Path, item: str) -> None:
-    """Add a line."""
+    """Add a line.
+
+    Raises:
+        LcodecError: it cannot be written.
+    """
     folder = root / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _append(folder, item)
+    except OSError as error:
+        raise LcodecError(f"cannot write the record {folder}: {error.strerror or error}") from error
+
+
+def _append(folder: Path, item: str) -> None:
     host = re.sub(r"[^\w.-]", "_", platform.node()) or "host"
     # A line break in front, too: what an interruption cut short must not spoil this line.
     data = f"\n{item}\n".encode()

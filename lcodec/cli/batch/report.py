@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcodec.cli.batch.files import Job
 from lcodec.cli.console import human_size
+from lcodec.legible import legible
 
 if TYPE_CHECKING:
     from lcodec.container import Header
@@ -32,8 +33,9 @@ class Report:
         header = self.header
         met = f"  {_met(self.found)}" if self.found else ""
         size, bpp = human_size(header.total), header.total * 8 / (header.width * header.height)
+        names = legible(f"{job.source_name} -> {job.target_name}")
         return (
-            f"{job.source_name} -> {job.target_name}  {header.width}x{header.height}  {size}  {bpp:.3f} bpp  "
+            f"{names}  {header.width}x{header.height}  {size}  {bpp:.3f} bpp  "
             f"q{header.quality_step / 100:g} {self.model}  {self.seconds:.2f} s{met}"
         )
 

@@ -14,9 +14,11 @@ from lcodec.cli import console
 from lcodec.cli.batch import files, record
 from lcodec.cli.batch.coding import Coding, Encoding
 from lcodec.cli.batch.files import Job
+from lcodec.cli.batch.folders import Plan
 from lcodec.cli.batch.work import Outcome, Task, lost, work
 from lcodec.cli.options import FolderOptions
-from lcodec.errors import UsageError
+from lcodec.errors import LcodecError, UsageError
+from lcodec.legible import legible
 
 __all__ = ["run"]
 
@@ -30,7 +32,7 @@ _SAID = {
 
 
 def run(
-    jobs: list[Job],
+    plan: Plan,
     coding: Coding,
     many: FolderOptions,
     folder: Path | None,
@@ -40,17 +42,18 @@ def run(
     as_json: bool,
 ) -> int:
     """Make all outputs, report each, and return the exit code."""
-    if force and many.skip_existing:
-        raise UsageError("-f and --skip-existing exclude each other")
-    if many.scheduler is not None and many.jobs is not None:
-        raise UsageError("-j and --scheduler exclude each other: the cluster has its own processes")
-    if not many.dry_run:
+    verb = "encoded" if isinstance(coding, Encoding) else "decoded"
+    jobs = _checked(plan, many, verb, force=force)
+    if many.dry_run and folder is not None:
+        files.refuse_folder(folder, f"make the folder {folder}")
+    elif not many.dry_run:
         files.make_folder(folder)
     json_err = bool(jobs) and jobs[0].target is None
     over_folders = many.files_from is not None or any(job.root is not None for job in jobs) or not jobs
     # On a terminal a bar takes the place of the lines; JSON on the same terminal would write over it.
     bar = over_folders and not quiet and sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
     failures = console.Failures(as_json=as_json, json_err=json_err)
+    left = dict.fromkeys(jobs)
     note = _ignore if quiet else console.say
     total = _Total()
     with (
@@ -59,27 +62,59 @@ def run(
     ):
         for outcome in outcomes:
             total.add(outcome)
+            left.pop(outcome.task.job, None)
             if outcome.failure is not None:
                 failures.add(outcome.task.job.source_name, outcome.failure.message, outcome.failure.exit_code)
+                if outcome.failure.full:
+                    break
             elif as_json:
                 console.print_json(_record(outcome), err=json_err)
             elif not quiet and not bar and (outcome.what != "current" or not over_folders):
-                for said in outcome.report.notes if outcome.report else ():
-                    console.say(f"{outcome.task.job.source_name}: note: {said}")
-                click.echo(_line(outcome), err=True)
+                _tell(outcome)
             tick()
+        else:
+            left = {}
     if over_folders and not quiet and not as_json:
-        console.say(total.line("encoded" if isinstance(coding, Encoding) else "decoded"))
+        console.say(total.line(verb))
+    if plan.not_looked_at and not quiet:
+        console.say(f"not looked at: {plan.not_looked_at}")
+    if left:
+        _tell_what_is_left(list(left), len(jobs), as_json=as_json, json_err=json_err)
     return failures.close(len(jobs))
+
+
+def _checked(plan: Plan, many: FolderOptions, verb: str, *, force: bool) -> list[Job]:
+    """Return the jobs, or refuse what makes no sense together."""
+    if force and many.skip_existing:
+        raise UsageError("-f and --skip-existing exclude each other")
+    if many.scheduler is not None and many.jobs is not None:
+        raise UsageError("-j and --scheduler exclude each other: the cluster has its own processes")
+    if plan.nothing_fits:
+        raise LcodecError(f"nothing here can be {verb}; not looked at: {plan.not_looked_at}")
+    if many.scheduler is None:
+        return plan.jobs
+    if any(job.source is None or job.target is None for job in plan.jobs):
+        raise UsageError("a cluster reads and writes files, not standard input and output")
+    return [job.absolute() for job in plan.jobs]
+
+
+def _tell_what_is_left(left: list[Job], inputs: int, *, as_json: bool, json_err: bool) -> None:
+    """Name the inputs that a full disk left undone."""
+    for job in left if as_json else ():
+        console.print_json({"input": job.source_name, "output": job.target_name, "skipped": "stopped"}, err=json_err)
+    names = ", ".join(job.source_name for job in left)
+    console.say(f"stopped, for the disk is full: {inputs - len(left)} inputs looked at, {len(left)} not: {names}")
+
+
+def _tell(outcome: Outcome) -> None:
+    for said in outcome.report.notes if outcome.report else ():
+        console.say(f"{outcome.task.job.source_name}: note: {said}")
+    click.echo(_line(outcome), err=True)
 
 
 def _outcomes(
     jobs: list[Job], coding: Coding, many: FolderOptions, *, force: bool, bar: bool, note: Callable[[str], None]
 ) -> Generator[Outcome, None, None]:
-    if many.scheduler is not None:
-        if any(job.source is None or job.target is None for job in jobs):
-            raise UsageError("a cluster reads and writes files, not standard input and output")
-        jobs = [job.absolute() for job in jobs]
     known = {root: record.read(root) for root in {job.root for job in jobs} if root is not None}
     tasks = (
         Task(job, coding, many, force, known[job.root].get(job.name, frozenset()) if job.root else frozenset())
@@ -110,7 +145,7 @@ def _line(outcome: Outcome) -> str:
     job = outcome.task.job
     if outcome.report is not None:
         return outcome.report.line(job)
-    return f"{job.source_name} -> {job.target_name}  {_SAID[outcome.what]}"
+    return legible(f"{job.source_name} -> {job.target_name}  {_SAID[outcome.what]}")
 
 
 def _record(outcome: Outcome) -> dict[str, object]:

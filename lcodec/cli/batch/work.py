@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from lcodec.cli.batch.report import Report
 from lcodec.cli.console import as_lcodec_error
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, LimitError, UsageError
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
 
 __all__ = ["Failure", "Outcome", "Task", "lost", "work"]
 
@@ -36,6 +39,7 @@ class Failure:
 
     message: str  #: one line
     exit_code: int
+    full: bool = False  #: no room is left on the disk: the other outputs would fail as well
 
 
 @dataclass(frozen=True)
@@ -66,17 +70,29 @@ def work(task: Task, progress: Progress = lambda _: None) -> Outcome:
     except BrokenPipeError:
         raise
     except (LcodecError, OSError, MemoryError) as caught:
-        error = as_lcodec_error(caught)
-        return Outcome(task, "failed", failure=Failure(str(error), error.exit_code))
+        error = as_lcodec_error(caught, task.job)
+        return Outcome(task, "failed", failure=Failure(str(error), error.exit_code, _is_full(caught)))
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, says that the disk or the user's share of it is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _work(task: Task, progress: Progress) -> Outcome:
     start = time.perf_counter()
     job, many, root = task.job, task.many, task.job.root
+    if job.refused:
+        raise UsageError(job.refused)
     if many.skip_existing and job.target is not None and job.target.exists():
         return Outcome(task, "exists")
-    files.refuse_target(job, force=task.force or root is not None)  # what exists below a root is looked at
+    unrecorded = root is not None and not task.force and not task.known and _is_there(job)
     source_digest = ""
+    files.refuse_target(job, force=task.force or root is not None)  # what exists below a root is looked at
     with files.open_input(job, task.coding.drain) as source:
         size = source.seek(0, 2)
         source.seek(0)
@@ -84,27 +100,33 @@ def _work(task: Task, progress: Progress) -> Outcome:
             source_digest = record.digest_file(source)
             if not task.force and (what := _finished(task, source_digest)):
                 return Outcome(task, what, size)
-        if many.dry_run:
+            files.refuse_folder((job.target or root).parent, f"write {job.target}")
+            record.refuse(root)
+        if many.dry_run and not unrecorded:  # of those, only the coded file tells what would come
+            task.coding.check(source)
             return Outcome(task, "planned", size)
         coded = task.coding.code(source, progress)
 
-    def line(made: str | None) -> str:
-        return record.line(job, source_digest, task.coding.settings, made)
+    def add(made: str | None) -> None:
+        if root is not None and not many.dry_run:
+            record.add(root, record.line(job, source_digest, task.coding.settings, made))
 
     if many.if_smaller and (len(coded.data) >= size or coded.keep_lossless):
-        if root is not None:
-            record.add(root, line(None))
+        add(None)
         return Outcome(task, "larger", size)
-    if root is not None:
-        made = record.digest(coded.data)
-        alike = not task.force and not task.known and _must_be_alike(job, len(coded.data), made)
-        record.add(root, line(made))  # before the output has its name
-        if alike:
-            return Outcome(task, "current", size)
-    files.write(job, coded.data, force=task.force or root is not None, preserve=many.preserve)
+    made = "" if root is None else record.digest(coded.data)
+    alike = unrecorded and _must_be_alike(job, len(coded.data), made)
+    add(made)  # before the output has its name
+    if alike or many.dry_run:
+        return Outcome(task, "current" if alike else "planned", size)
+    kept = files.write(job, coded.data, force=task.force or root is not None, preserve=many.preserve)
     seconds = time.perf_counter() - start
-    report = Report(coded.header, coded.model, len(coded.data), seconds, coded.notes, coded.found)
+    report = Report(coded.header, coded.model, len(coded.data), seconds, [*coded.notes, *kept], coded.found)
     return Outcome(task, "done", size, report)
+
+
+def _is_there(job: Job) -> bool:
+    return job.target is not None and job.target.exists()
 
 
 def _finished(task: Task, source_digest: str) -> Literal["current", "larger"] | None:
@@ -131,7 +153,7 @@ def _must_be_alike(job: Job, size: int, made: str) -> bool:
     Raises:
         UsageError: it is not; it may be the user's only one.
     """
-    if job.target is None or not job.target.exists():
+    if job.target is None:
         return False
     with job.target.open("rb") as file:
         if os.fstat(file.fileno()).st_size == size and record.digest_file(file) == made:

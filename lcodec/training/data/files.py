@@ -6,7 +6,6 @@ Pictures of more pixels than MAX_PIXELS are passed over.
 from __future__ import annotations
 
 import io
-import stat
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from lcodec.defaults import MAX_PIXELS, PICTURE_SUFFIXES
 from lcodec.errors import LimitError, PictureError
 from lcodec.picture import picture_size, read_picture
+from lcodec.walk import walk
 
 __all__ = ["Pixels", "Source", "find", "find_pairs"]
 
@@ -114,8 +114,9 @@ def find(sources: Iterable[Path]) -> Iterator[_File]:
     """
     for source in sources:
         if source.is_dir():
-            paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-            yield from (_File(str(path), path) for path in paths if _may_be_read(path))
+            found = walk(source, PICTURE_SUFFIXES, links_out=True)
+            dangling = [inside for inside, _ in found.links if inside.suffix.lower() in PICTURE_SUFFIXES]
+            yield from (_File(str(source / inside), source / inside) for inside in sorted(found.files + dangling))
         elif source.suffix == ".tar":
             try:
                 with tarfile.open(source) as archive:
@@ -126,14 +127,6 @@ def find(sources: Iterable[Path]) -> Iterator[_File]:
                 raise PictureError(f"{source} cannot be read: {error}") from error
         else:
             yield _File(str(source), source)
-
-
-def _may_be_read(path: Path) -> bool:
-    """Whether a path is no folder, pipe or device; of what cannot be known, reading says what is wrong."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return True
 
 
 def find_pairs(sources: Iterable[Path]) -> tuple[list[_Pair], list[str]]:
