@@ -36,7 +36,7 @@ __all__ = ["EFFORT", "ENTROPY", "REALISM", "SYNTHESIS", "Entry", "Model", "Zoo",
 
 #: What a generative synthesis is trained for, in place of the aim of a `Goal`.
 REALISM = "realism"
-_HOW = "LCODEC_MODELS adds folders of models"
+_HOW = "-m names its file, LCODEC_MODELS its folder"
 #: Prefixes of the arrays that each id covers.
 ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
 SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
@@ -194,6 +194,10 @@ class Zoo:
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled and copied: the models of the folders are loaded again where they are needed."""
         return self.__dict__ | {"_loaded": {}, "_blended": {}}
+
+    def without_index(self) -> list[Path]:
+        """Folders of LCODEC_MODELS and `extra` that hold no models, or are none."""
+        return [folder for folder in self.folders[:-1] if not (folder / "index.json").exists()]
 
     def entries(self) -> list[Entry]:
         """All models, each name once.

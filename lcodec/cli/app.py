@@ -14,12 +14,17 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from lcodec import __version__
 from lcodec.cli import streams
+from lcodec.cli.parameters import name_variables
+from lcodec.defaults import PICTURE_SUFFIXES, SUFFIX
 from lcodec.errors import LcodecError
 from lcodec.legible import legible
 
@@ -68,7 +73,8 @@ Environment:
   LCODEC_MODELS                  more folders of models
   LCODEC_MODEL, LCODEC_QUALITY,  defaults of these options
   LCODEC_DEVICE
-  LCODEC_COMMAND_OPTION          default of any option: LCODEC_DECODE_FORMAT=webp
+  LCODEC_COMMAND_OPTION          default of any option, by its long name:
+                                 LCODEC_DECODE_FORMAT=webp, LCODEC_ENCODE_MAX_SIZE=40k
 """
 
 
@@ -90,7 +96,23 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = getattr(importlib.import_module(f"lcodec.cli.{cmd_name}"), cmd_name)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        name_variables(command, f"LCODEC_{cmd_name.upper()}")
+        if not any("--version" in parameter.opts for parameter in command.params):
+            command.params.append(click.Option(["-V", "--version"], hidden=True, **_VERSION))
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = get_close_matches(name.lower(), COMMANDS, 1)
+            if not near and Path(name).suffix.lower() in {*PICTURE_SUFFIXES, SUFFIX}:
+                near = [f"{'decode' if name.lower().endswith(SUFFIX) else 'encode'} {name}"]
+            raise click.UsageError(f"{name!r} is not a command" + (f" (lcodec {near[0]}?)" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -121,25 +143,32 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.exit()
 
 
+#: --version, which every command takes.
+_VERSION: dict[str, Any] = {
+    "is_flag": True,
+    "is_eager": True,
+    "expose_value": False,
+    "allow_from_autoenv": False,
+    "callback": _show_version,
+}
+
+
 @click.command(
     cls=_LazyGroup,
     epilog=_EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LCODEC", "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    allow_from_autoenv=False,
-    callback=_show_version,
-    help="Show the versions of lcodec, its parts and its models.",
-)
+@click.option("-V", "--version", help="Show the versions of lcodec, its parts and its models.", **_VERSION)
 def group() -> None:
     """Compress photos with a learned image codec.
 
     A file written on one machine decodes on every other.
     """
+    if os.environ.get("LCODEC_MODELS"):
+        from lcodec.zoo import Zoo
+
+        for folder in Zoo().without_index():
+            click.echo(f"lcodec: note: LCODEC_MODELS names {legible(str(folder))}, which has no index.json", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

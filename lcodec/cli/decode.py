@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lcodec import defaults
-from lcodec.cli import options
+from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files, folders, run
+from lcodec.cli.parameters import Format
+from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
     from lcodec.codec import Device
@@ -28,10 +30,11 @@ Examples:
 
 \b
 The model that a file names is found among those installed and in the folders
-of LCODEC_MODELS. A generative model (hific) shows what another model coded with
-texture that looks real, and was made up: not for evidence, medicine, documents.
-What it shows is marked so in XMP (DigitalSourceType: algorithmicallyEnhanced).
-'lcodec --help' lists the exit codes.
+of LCODEC_MODELS; -m names one that is elsewhere. A generative model (hific)
+shows what another model coded with texture that looks real, and was made up:
+not for evidence, medicine, documents. What it shows is marked so in XMP
+(DigitalSourceType: algorithmicallyEnhanced). 'lcodec --help' lists the exit
+codes.
 """
 
 
@@ -41,14 +44,21 @@ What it shows is marked so in XMP (DigitalSourceType: algorithmicallyEnhanced).
 @click.option(
     "--format",
     "format_wanted",
-    type=click.Choice(defaults.FORMATS),
+    type=Format(),
     help="Format of the output.  [default: as -o's suffix says, else png]",
+)
+@click.option(
+    "-m",
+    "--model",
+    metavar="NAME",
+    shell_complete=completion.models_and(),
+    help="Decode with this model, by name or file.  [default: the one that each file names]",
 )
 @options.realism
 @options.background
 @options.metadata
 @options.folder_options(smaller=False, kept="a.jpg.lcdc -> a.jpg.png, not a.png")
-@options.run_options("decode")
+@options.run_options
 def decode(
     *,
     inputs: tuple[str, ...],
@@ -56,6 +66,7 @@ def decode(
     folder: Path | None,
     force: bool,
     format_wanted: str | None,
+    model: str | None,
     realism: float | None,
     background: str,
     metadata: tuple[str, ...],
@@ -73,7 +84,13 @@ def decode(
     quality 95, 4:4:4. PNG, WebP, TIFF and npy keep transparency, the others get --background behind it. PNG, JPEG, WebP
     and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
+    for item in inputs:  # `lcodec decode photo.lcdc photo.png` is how djxl is called
+        if Path(item).suffix.lower() in {*defaults.PICTURE_SUFFIXES, ".npy"} and not Path(item).is_dir():
+            raise UsageError(f"{item} is an input here, but has the name of a picture: use -o {item}")
     form = format_wanted or files.picture_format(output)
+    suffix = Path(output or "").suffix.lower()
+    if defaults.WRITABLE_SUFFIXES.get(suffix, form) != form and not quiet:
+        console.say(f"{output}: note: in the format {form}, though the name ends in {suffix}")
     name = partial(files.picture_name, format=form, keep_suffix=many.keep_suffix)
     plan = folders.plan(inputs, output, folder, many, name, {defaults.SUFFIX})
 
@@ -81,6 +98,7 @@ def decode(
     from lcodec.picture import parse_colour
 
     decoding = Decoding.of(
+        model,
         realism,
         format=form,
         background=parse_colour(background),

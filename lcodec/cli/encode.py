@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lcodec import defaults
-from lcodec.cli import completion, options
+from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files, folders, run
 from lcodec.errors import UsageError
 
@@ -58,7 +58,7 @@ not recorded is never overwritten. --skip-existing looks at names only.
     show_default=True,
     metavar="NAME",
     shell_complete=completion.models_and(),
-    envvar=["LCODEC_ENCODE_MODEL", "LCODEC_MODEL"],
+    envvar="LCODEC_MODEL",
     help="Model, by name ('lcodec models') or file.",
 )
 @options.quality
@@ -81,7 +81,7 @@ not recorded is never overwritten. --skip-existing looks at names only.
     help="More than 8 bits a sample: round them to 8, or refuse them.",
 )
 @options.folder_options(smaller=True, kept="a.jpg -> a.jpg.lcdc")
-@options.run_options("encode")
+@options.run_options
 @click.pass_context
 def encode(
     context: click.Context,
@@ -115,10 +115,13 @@ def encode(
     """
     for item in inputs:  # `lcodec encode photo.png photo.lcdc` is how cjxl is called
         if item.lower().endswith(defaults.SUFFIX):
-            raise UsageError(f"{item} is an input here, but has the name of a coded file (-o names the output)")
+            raise UsageError(f"{item} is an input here, but has the name of a coded file: use -o {item}")
     target = options.one_target(
         context, {"bpp": bpp, "max-size": max_size, "min-psnr": min_psnr, "min-ms-ssim": min_ms_ssim}
     )
+    suffix = Path(output or "").suffix.lower()
+    if suffix in defaults.PICTURE_SUFFIXES and not quiet:
+        console.say(f"{output}: note: lcodec data, though the name ends in {suffix}")
     name = partial(files.coded_name, keep_suffix=many.keep_suffix)
     plan = folders.plan(inputs, output, folder, many, name, defaults.PICTURE_SUFFIXES)
 

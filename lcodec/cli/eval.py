@@ -11,6 +11,7 @@ import click
 from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files
+from lcodec.cli.parameters import WholeNumber
 from lcodec.errors import LcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["eval"]
 _EPILOG = """\b
 Examples:
   lcodec eval photos/
-  lcodec eval photos/ --out report --jobs 2
+  lcodec eval photos/ -O report -j 2
   lcodec eval a.png b.png --codec mse --codec jpeg@20,40,60,80 --codec webp
   lcodec eval photos/ --codec mse --codec mse:realism=1 --metric wasserstein
   lcodec eval photos/ --codec runs/mine/mine.safetensors --codec heic-444 --json
@@ -37,7 +38,7 @@ against the first codec.
 DIR gets report.html, report.json, pictures.csv, means.csv, bd-rates.csv and
 curves as SVG and PNG, and the results so far: the same command goes on after
 an interruption. Seconds are of one thread a codec where it can be told so;
-with --jobs over 1 they are those of a busy machine.
+with -j over 1 they are those of a busy machine.
 """
 
 
@@ -60,12 +61,13 @@ with --jobs over 1 they are those of a busy machine.
     help=f"One of {', '.join(defaults.METRICS)}; may be repeated.  [default: all that are installed]",
 )
 @click.option(
+    "-O",
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep results there, and write the page, the curves and the tables.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("-j", "--jobs", type=WholeNumber(min=1), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as one JSON object.")
 def eval(  # noqa: A001 - the command's name
     *,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lcodec import defaults
-from lcodec.cli import completion, console, options
+from lcodec.cli import console, options
 from lcodec.cli.batch import files
 from lcodec.container import VERSION, Header, read_header
+from lcodec.errors import UsageError
 from lcodec.legible import legible
+from lcodec.walk import walk
 from lcodec.zoo import Zoo
 
 __all__ = ["info"]
@@ -20,6 +23,7 @@ _EPILOG = """\b
 Examples:
   lcodec info photo.lcdc
   lcodec info --check *.lcdc          is each whole, and decodable here?
+  lcodec info -r photos               all in a folder
   lcodec info --json *.lcdc | jq .bpp
 
 'lcodec --help' lists the exit codes.
@@ -27,19 +31,13 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument(
-    "inputs",
-    nargs=-1,
-    required=True,
-    metavar="FILE...",
-    type=click.Path(path_type=str),
-    shell_complete=completion.files_of(defaults.SUFFIX[1:]),
-)
+@options.coded_inputs(required=True)
+@options.recursive("Take folders, and all .lcdc files in them.")
 @click.option("--check", is_flag=True, help="Decode as well, which verifies every checksum.")
 @options.as_json
-def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
+def info(*, inputs: tuple[str, ...], recursive: bool, check: bool, as_json: bool) -> int:
     """Show the size, quality and model of .lcdc files, and where their bytes went."""
-    jobs = [files.Job(None if item == "-" else Path(item), None) for item in inputs]
+    jobs = [files.Job(path, None) for item in inputs for path in _paths(item, recursive=recursive)]
     zoo = Zoo()
 
     def work(job: files.Job) -> None:
@@ -59,6 +57,17 @@ def info(*, inputs: tuple[str, ...], check: bool, as_json: bool) -> int:
             click.echo(_text(record))
 
     return console.run(jobs, work, as_json=as_json)
+
+
+def _paths(item: str, *, recursive: bool) -> list[Path | None]:
+    """The files of an input; None for standard input."""
+    if item == files.STREAM:
+        return [None]
+    if not os.path.isdir(item):  # noqa: PTH112
+        return [Path(item)]
+    if not recursive:
+        raise UsageError(f"{item} is a folder (-r takes what is in it)")
+    return [Path(item) / inside for inside in walk(Path(item), {defaults.SUFFIX}).files]
 
 
 def _record(job: files.Job, header: Header, coder: str | None, model: str | None, *, check: bool) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def _options(context: click.Context) -> Iterator[str]:
         record = parameter.get_help_record(context)
         if isinstance(parameter, click.Option) and record is not None:
             names, text = record
-            yield f".TP\n\\fB{_escape(names)}\\fR\n{_escape(' '.join(text.split()))}"
+            variables = parameter.envvar or []
+            said = f" Variable: {', '.join(variables)}." if variables else ""
+            yield f".TP\n\\fB{_escape(names)}\\fR\n{_escape(' '.join(text.split()) + said)}"
 
 
 def _epilog(text: str | None, heading: str) -> Iterator[str]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,19 +12,15 @@ import click
 
 from lcodec import defaults
 from lcodec.cli.completion import files_of
+from lcodec.cli.parameters import Number, Size, WholeNumber, files_only
 from lcodec.cores import cores
 from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
     from lcodec.targets import Name
 
-    _Bytes = click.ParamType[int]
-else:
-    _Bytes = click.ParamType  # not generic in older versions
-
 __all__ = [
     "FolderOptions",
-    "Size",
     "as_json",
     "background",
     "coded_inputs",
@@ -38,6 +31,7 @@ __all__ = [
     "picture_inputs",
     "quality",
     "realism",
+    "recursive",
     "run_options",
     "targets",
     "write_options",
@@ -58,30 +52,6 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-class Size(_Bytes):
-    """A number of bytes: 40000, 40k, 40kB, 40KiB, 1.5M."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(r"(\d+\.?\d*|\.\d+) *(?:([kmg])(i?))?b?", value.strip().lower())
-        size = 0
-        if found:
-            number, prefix, binary = found.groups()
-            size = int(Decimal(number) * (1024 if binary else 1000) ** " kmg".index(prefix or " "))
-        if size < 1:
-            self.fail(f"{value!r} is not a size in bytes (40000, 40k, 40KiB, 1.5M).", param, ctx)
-        return size
-
-
-def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # nan passes click's check of the range
-        raise click.BadParameter(f"{value} is not a number.")
-    return value
-
-
 def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     words = {"all": defaults.METADATA, "none": ()}.get(value, tuple(value.split(",")))
     for word in words:
@@ -93,7 +63,15 @@ def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
 
 def _inputs(suffixes: Iterable[str], *, required: bool) -> Callable[[F], F]:
     kind, complete = click.Path(path_type=str), files_of(*suffixes)
-    return click.argument("inputs", nargs=-1, required=required, metavar="INPUT...", type=kind, shell_complete=complete)
+    return click.argument(
+        "inputs",
+        nargs=-1,
+        required=required,
+        metavar="INPUT...",
+        type=kind,
+        shell_complete=complete,
+        callback=files_only,
+    )
 
 
 def picture_inputs(*, required: bool) -> Callable[[F], F]:
@@ -110,12 +88,11 @@ def coded_inputs(*, required: bool) -> Callable[[F], F]:
 quality = click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     default=defaults.QUALITY,
     show_default=True,
     metavar="Q",
-    callback=_finite,
-    envvar=["LCODEC_ENCODE_QUALITY", "LCODEC_QUALITY"],
+    envvar="LCODEC_QUALITY",
     help="0 (smallest) to 100 (best).",
 )
 
@@ -123,24 +100,21 @@ quality = click.option(
 targets = _stack(
     click.option(
         "--bpp",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         metavar="B",
-        callback=_finite,
         help="Best quality in at most B bits per pixel.",
     ),
     click.option("--max-size", type=Size(), metavar="SIZE", help="Best quality in at most SIZE (40k, 40KiB, 1.5M)."),
     click.option(
         "--min-psnr",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         metavar="DB",
-        callback=_finite,
         help="Smallest file with at least this PSNR.",
     ),
     click.option(
         "--min-ms-ssim",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        type=Number(0, 1, min_open=True, max_open=True),
         metavar="X",
-        callback=_finite,
         help="Smallest file with at least this MS-SSIM.",
     ),
 )
@@ -174,7 +148,7 @@ def one_target(context: click.Context, targets: dict[Name, float | None]) -> tup
 effort = click.option(
     "-e",
     "--effort",
-    type=click.IntRange(0, defaults.EFFORT_MAX),
+    type=WholeNumber(0, defaults.EFFORT_MAX),
     default=defaults.EFFORT,
     show_default=True,
     metavar="N",
@@ -194,9 +168,8 @@ metadata = click.option(
 #: --realism, for files that a generative model can show.
 realism = click.option(
     "--realism",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="R",
-    callback=_finite,
     help="0 (most exact) to 1 (looks most real), by a generative model.  [default: as the file asks]",
 )
 
@@ -204,6 +177,12 @@ realism = click.option(
 background = click.option(
     "--background", default="white", show_default=True, metavar="COLOUR", help="Colour behind a flattened picture."
 )
+
+
+def recursive(what: str) -> Callable[[F], F]:
+    """-r, and what it does."""
+    return click.option("-r", "--recursive", is_flag=True, help=what)
+
 
 #: --json.
 as_json = click.option("--json", "as_json", is_flag=True, help="Report one JSON object a file.")
@@ -225,36 +204,35 @@ write_options = _stack(
 )
 
 
-def run_options(command: str) -> Callable[[F], F]:
-    """How `command` runs and reports."""
-    return _stack(
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda"]),
-            default="auto",
-            show_default=True,
-            envvar=[f"LCODEC_{command.upper()}_DEVICE", "LCODEC_DEVICE"],
-            help="Where networks run.",
-        ),
-        click.option(
-            "--max-pixels",
-            type=click.IntRange(min=1),
-            default=defaults.MAX_PIXELS,
-            show_default=True,
-            metavar="N",
-            help="Refuse larger pictures.",
-        ),
-        click.option(
-            "--memory",
-            default=f"{defaults.MEMORY >> 30}GiB",
-            show_default=True,
-            metavar="SIZE",
-            type=Size(),
-            help="Hold no more than this besides the picture: 512M, 2G.",
-        ),
-        click.option("--quiet", is_flag=True, help="Report errors only."),
-        as_json,
-    )
+#: How a command runs and reports.
+run_options = _stack(
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        envvar="LCODEC_DEVICE",
+        help="Where networks run.",
+    ),
+    click.option(
+        "--max-pixels",
+        type=WholeNumber(min=1),
+        default=defaults.MAX_PIXELS,
+        show_default=True,
+        metavar="N",
+        help="Refuse larger pictures.",
+    ),
+    click.option(
+        "--memory",
+        default=f"{defaults.MEMORY >> 30}GiB",
+        show_default=True,
+        metavar="SIZE",
+        type=Size(),
+        help="Hold no more than this besides the picture: 512M, 2G.",
+    ),
+    click.option("--quiet", is_flag=True, help="Report errors only."),
+    as_json,
+)
 
 
 @dataclass(frozen=True)
@@ -319,7 +297,7 @@ def folder_options(*, smaller: bool, kept: str) -> Callable[[F], F]:
         "--if-smaller", is_flag=True, help="Write only what is smaller than its input; say what is not."
     )
     return _stack(
-        click.option("-r", "--recursive", is_flag=True, help="Take folders, and mirror them."),
+        recursive("Take folders, and mirror them."),
         click.option(
             "--files-from", metavar="FILE", type=click.Path(path_type=str), help="More inputs, one a line; - is stdin."
         ),
@@ -336,7 +314,7 @@ def folder_options(*, smaller: bool, kept: str) -> Callable[[F], F]:
         click.option(
             "-j",
             "--jobs",
-            type=click.IntRange(min=1),
+            type=WholeNumber(min=1),
             metavar="N",
             help="Processes.  [default: one a core, but 4 inputs or more each; 1 for cuda]",
         ),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lcodec.cli import completion, options
+from lcodec.cli import completion
+from lcodec.cli.parameters import Number, Size, WholeNumber
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
 from lcodec.errors import LcodecError, ModelError, UsageError
@@ -91,9 +92,9 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     show_default="small, or that of --init",
     help="Size of the networks of a new model.",
 )
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Length of the run, over all sittings.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="The same in seconds.")
-@click.option("--steps", type=click.IntRange(min=1), help="Length of the run in steps.")
+@click.option("--hours", type=Number(min=0, min_open=True), help="Length of the run, over all sittings.")
+@click.option("--seconds", type=Number(min=0, min_open=True), help="The same in seconds.")
+@click.option("--steps", type=WholeNumber(min=1), help="Length of the run in steps.")
 @click.option(
     "--also",
     multiple=True,
@@ -104,7 +105,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
 @click.option("--valid", multiple=True, type=click.Path(path_type=Path, exists=True), help="Photos to validate on.")
 @click.option(
     "--memory",
-    type=options.Size(),
+    type=Size(),
     metavar="SIZE",
     show_default="half of this machine's",
     help="Decoded photos kept in memory; more are decoded again as they are drawn.",
@@ -114,14 +115,14 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Markdown that ends the model's card: the photos' sources and licences, known limits.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Crops a process and step.")
+@click.option("--batch", type=WholeNumber(min=1), default=16, show_default=True, help="Crops a process and step.")
 @click.option(
-    "--crop", type=click.IntRange(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
+    "--crop", type=WholeNumber(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
 )
 @click.option(
     "--lr",
     "learning_rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     show_default=f"1.2e-3; 1e-4 for {_GENERATIVE}",
     help="Peak learning rate.",
 )
@@ -137,13 +138,15 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    envvar=["LCODEC_TRAIN_DEVICE", "LCODEC_DEVICE"],
+    envvar="LCODEC_DEVICE",
     help="Where to train.",
 )
 @click.option(
     "-j",
+    "--jobs",
     "--processes",
-    type=click.IntRange(min=1),
+    "processes",
+    type=WholeNumber(min=1),
     metavar="N",
     show_default="cores; 1 with cuda",
     help="Data-parallel processes. Several GPUs: torchrun.",

@@ -92,8 +92,7 @@ class Encoding:
         Raises:
             ModelError: there is no such model.
         """
-        if Path(model).is_file():
-            model = str(Path(model).absolute())  # a worker may stand in another folder
+        model = _absolute(model)
         return cls(model, _load(model)[1].identity, *args, **kwargs)
 
     @property
@@ -158,6 +157,11 @@ class Encoding:
         return Coded(Pieces(data), header, model.name, tuple(notes), found, keep_lossless)
 
 
+def _absolute(model: str) -> str:
+    """A model's name, or its file as a worker finds it that stands in another folder."""
+    return str(Path(model).absolute()) if Path(model).is_file() else model
+
+
 @lru_cache(maxsize=2)
 def _load(name: str) -> tuple[Zoo, Model]:
     """A model, and a zoo that finds it for decoding, even a file that no index lists."""
@@ -169,6 +173,8 @@ def _load(name: str) -> tuple[Zoo, Model]:
 class Decoding:
     """How coded files are decoded."""
 
+    model: str | None  #: name or file, in place of the one that a file names
+    identity: str  #: of that model's arrays
     format: str
     background: tuple[int, int, int]
     device: Device
@@ -179,20 +185,30 @@ class Decoding:
     syntheses: tuple[str, ...]  #: ids of the generative ones, where they are asked for
 
     @classmethod
-    def of(cls, realism: float | None, **others: Any) -> Decoding:
-        """Fill in the generative syntheses that are installed; the arguments are the other fields.
+    def of(cls, model: str | None, realism: float | None, **others: Any) -> Decoding:
+        """Fill in the identity of a model that is given, and the generative syntheses that are installed.
 
         Raises:
-            ModelError: an index of models cannot be read.
+            ModelError: there is no such model, or an index of models cannot be read.
         """
-        entries = _zoo().entries() if realism else []
+        zoo, identity = _zoo(), ""
+        if model is not None:
+            model = _absolute(model)
+            identity = zoo.load(model).identity
+        entries = zoo.entries() if realism else []
         syntheses = tuple(entry.synthesis_id for entry in entries if entry.synthesis_only)
-        return cls(realism=realism, syntheses=syntheses, **others)
+        return cls(model=model, identity=identity, realism=realism, syntheses=syntheses, **others)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As in `Coding`; those that change nothing are left out, as versions that did not have them recorded none."""
+        """As in `Coding`; a model that is given by its identity.
+
+        Those that change nothing are left out, as versions that did not have them recorded none.
+        """
         settings = _settings(self)
+        del settings["model"]
+        if not self.identity:
+            del settings["identity"]
         if self.realism is None:
             del settings["realism"]
         if not self.syntheses:
@@ -212,7 +228,7 @@ class Decoding:
         header = unpack(files.read_coded(source)).header
         if header.width * header.height > self.max_pixels:
             raise LimitError(f"{header.width}x{header.height} is over the limit of {self.max_pixels} pixels")
-        _zoo().find(header.entropy_id, header.synthesis_id)
+        _zoo().find(header.entropy_id, header.synthesis_id, self.model, self.realism)
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
         """Decode a coded file to a picture file."""
@@ -228,14 +244,15 @@ class Decoding:
             device=self.device,
             max_pixels=self.max_pixels,
             memory=self.memory,
+            model=self.model,
             realism=self.realism,
             metadata=self.metadata,
         )
         written, notes = Pieces(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)
         header = read_header(data)
-        name = zoo.name_of(header.entropy_id, header.synthesis_id) or header.entropy_id.hex()
-        return Coded(written, header, name, tuple(notes))
+        name = zoo.name_of(header.entropy_id, header.synthesis_id) if self.model is None else zoo.load(self.model).name
+        return Coded(written, header, name or header.entropy_id.hex(), tuple(notes))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,112 @@
+"""Values of options, refused in plain words, and the variable of the environment of each option."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lcodec import defaults
+from lcodec.errors import UsageError
+
+if TYPE_CHECKING:
+    _Bytes = click.ParamType[int]
+    _Name = click.Choice[str]
+else:
+    _Bytes, _Name = click.ParamType, click.Choice  # not generic in older versions
+
+__all__ = ["Format", "Number", "Size", "WholeNumber", "files_only", "name_variables"]
+
+#: Other names of formats.
+_ALIASES = {suffix[1:]: form for suffix, form in defaults.WRITABLE_SUFFIXES.items()}
+
+
+class Size(_Bytes):
+    """A number of bytes: 40000, 40k, 40kB, 40KiB, 1.5M."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+\.?\d*|\.\d+) *(?:([kmg])(i?))?b?", value.strip().lower())
+        size = 0
+        if found:
+            number, prefix, binary = found.groups()
+            size = int(Decimal(number) * (1024 if binary else 1000) ** " kmg".index(prefix or " "))
+        if size < 1:
+            self.fail(f"{value!r} is not a size in bytes (40000, 40k, 40KiB, 1.5M).", param, ctx)
+        return size
+
+
+class Number(click.FloatRange):
+    """A number in a range, and finite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = super().convert(value, param, ctx)
+        except click.BadParameter:
+            number = math.nan
+        if not math.isfinite(number):  # nan passes click's check of the range
+            self.fail(f"{value!r} is not a number{_range(self)}.", param, ctx)
+        return number
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number{_range(self)}.", param, ctx)
+
+
+def _range(kind: click.FloatRange | click.IntRange) -> str:
+    """Say the range: from 0 to 100, over 0, under 1."""
+    if kind.min is not None and kind.max is not None and not (kind.min_open or kind.max_open):
+        return f" from {kind.min:g} to {kind.max:g}"
+    said = []
+    if kind.min is not None:
+        said.append(f"{'over' if kind.min_open else 'of at least'} {kind.min:g}")
+    if kind.max is not None:
+        said.append(f"{'under' if kind.max_open else 'of at most'} {kind.max:g}")
+    return " " + " and ".join(said) if said else ""
+
+
+class Format(_Name):
+    """A format that is written, by its name or by a suffix of its files."""
+
+    def __init__(self) -> None:
+        super().__init__(defaults.FORMATS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name = value.lower().removeprefix(".")
+        return super().convert(_ALIASES.get(name, name), param, ctx)
+
+
+def files_only(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse addresses among the inputs."""
+    for item in value:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", item):
+            raise UsageError(f"{item} is not a file (lcodec does not download)")
+    return value
+
+
+def name_variables(command: click.Command, prefix: str) -> None:
+    """Let each option be given by the variable of its own long name, before those that it shares with others.
+
+    click's own way makes them of the names that the options have in the program.
+    """
+    for option in command.params:
+        if isinstance(option, click.Option) and option.allow_from_autoenv and not option.hidden:
+            long = next(name for name in option.opts if name.startswith("--"))
+            own = f"{prefix}_{long[2:].replace('-', '_').upper()}"
+            shared = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
+            option.envvar = list(dict.fromkeys([own, *shared]))
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            name_variables(inner, f"{prefix}_{name.upper()}")
