@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ def encode(
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
         memory: bytes that the process may hold besides the picture and its file; limits the regions coded at a time.
-        progress: is told the part that is done, 0 to 1, at the slow levels of effort.
+        progress: is told the part that is done, 0 to 1: after each region, and within one at slow levels of effort.
 
     Raises:
         UsageError: the quality or the effort is out of range; the device is missing, or torch, which slow levels need.
@@ -71,14 +72,14 @@ def encode(
     if spent.uses_torch:
         require("torch", f"effort {effort}")
     pixels = fill_hidden(picture.pixels, picture.alpha)
+    done = _Shares(progress, len(layout.regions))
 
     def code(region: Region) -> tuple[Part, int]:
-        def tell(part: float) -> None:
-            progress((layout.regions.index(region) + part) / len(layout.regions))
-
+        tell = partial(done, layout.regions.index(region))
         latents = analyses.latents(pixels, region)
         hyper_latents = analyses.hyper_latents(latents)
         coded = spent.code(latents, hyper_latents, pixels, region, tell)
+        tell(1)
         return Part(coded.hyper, coded.latents), coded.check
 
     with engine.spread(workers_to_encode(model.architecture, memory, layout, engine.cores, spent)) as spread:
@@ -108,6 +109,7 @@ def decode(
     model: str | None = None,
     realism: float | None = None,
     metadata: Collection[str] = METADATA,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> Picture:
     """Decode the bytes of an .lcdc file, the mirror of `encode`.
 
@@ -124,6 +126,7 @@ def decode(
             entropy part.
         realism: 0 (the synthesis of the model that coded it) to 1 (a generative one); None means what the file names.
         metadata: which of METADATA are kept. Unless none is, XMP says so where the synthesis was a generative one.
+        progress: is told the part that is done, 0 to 1, twice for each region.
 
     Raises:
         UsageError: the realism is out of range, or the device is not there.
@@ -146,13 +149,17 @@ def decode(
     entropy = engine.entropy(found)
     network = Synthesis(engine, found, header.quality_step)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
+    done = _Shares(progress, 2 * len(layout.regions))
 
     def decode_latents(region: Region) -> tuple[npt.NDArray[np.int32], int]:
         part = parts[region]
-        return entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+        latents = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+        done(2 * layout.regions.index(region), 1)
+        return latents
 
     def synthesise(region: Region, window: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
         network.pixels(window, origin, region, pixels)
+        done(2 * layout.regions.index(region) + 1, 1)
 
     workers = workers_to_decode(found.architecture, memory, layout, engine.cores)
     with engine.spread(workers) as spread:
@@ -165,6 +172,18 @@ def decode(
     if found.base is not None and metadata:
         chunks["xmp"] = enhanced_xmp(chunks.get("xmp"))
     return Picture(pixels, alpha=alpha, **chunks)
+
+
+class _Shares:
+    """Adds up the parts that are done of equal shares, which several threads work on."""
+
+    def __init__(self, progress: Callable[[float], None], count: int) -> None:
+        self._progress, self._done = progress, [0.0] * count
+
+    def __call__(self, share: int, part: float) -> None:
+        """Of this share, this part is done, 0 to 1."""
+        self._done[share] = part
+        self._progress(sum(self._done) / len(self._done))
 
 
 def _chunks(picture: Picture) -> dict[str, bytes]:

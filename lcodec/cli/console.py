@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -16,17 +17,23 @@ from lcodec.errors import LcodecError, LimitError
 from lcodec.legible import legible, to_json
 
 __all__ = [
+    "PATIENCE",
     "Failures",
+    "Progress",
     "Tick",
     "as_lcodec_error",
     "counted",
     "counter",
     "human_size",
+    "no_progress",
     "print_json",
     "progress",
     "run",
     "say",
 ]
+
+#: Seconds before a bar is shown: quick jobs have none.
+PATIENCE = 2.0
 
 #: Told how many are done, how many there are, and what is said beside the bar.
 Tick = Callable[[int, int, str], None]
@@ -54,22 +61,73 @@ def print_json(record: dict[str, Any], *, err: bool = False) -> None:
     click.echo(to_json(record), err=err)
 
 
-@contextmanager
-def progress(job: Job, *, show: bool) -> Iterator[Callable[[float], None]]:
-    """Show, on a terminal, the part of a job that is done; what this yields is told it, 0 to 1.
+class Progress(Protocol):
+    """Told how much of something is done."""
 
-    Nothing is shown before it is told the first time: quick jobs never are.
+    def __call__(self, part: float, said: str = "") -> None:
+        """A part of it is done, 0 to 1; `said` stands beside the bar."""
+
+
+def no_progress(part: float, said: str = "") -> None:
+    """Show nothing."""
+
+
+@contextmanager
+def progress(title: str, *, show: bool = True) -> Iterator[Progress]:
+    """Show, on a terminal, the part of something that is done; what this yields is told it.
+
+    Nothing is shown in the first PATIENCE seconds. The bar runs to and fro until the first part is known.
     """
     if not (show and sys.stderr.isatty()):
-        yield lambda _: None
+        yield no_progress
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
+    bar = _LateBar(title)
+    try:
+        yield bar
+    finally:
+        bar.close()
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(escape(legible(job.source_name)), total=1.0, visible=False)
-        yield lambda part: bar.update(task, completed=part, visible=True)
+
+class _LateBar:
+    """A bar that another thread shows when the time has come."""
+
+    def __init__(self, title: str) -> None:
+        self._title, self._said = legible(title), ""
+        self._part: float | None = None
+        self._bar: Any = None
+        self._lock, self._closed = threading.Lock(), False
+        self._timer = threading.Timer(PATIENCE, self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __call__(self, part: float, said: str = "") -> None:
+        self._part, self._said = part, said
+        self._update()
+
+    def close(self) -> None:
+        """Take the bar away, and show none any more."""
+        self._timer.cancel()
+        with self._lock:
+            self._closed = True
+            if self._bar is not None:
+                self._bar.stop()
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        plain = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[said]}", markup=False)
+        columns = plain[0], BarColumn(), TaskProgressColumn(), plain[1], TimeElapsedColumn()
+        with self._lock:
+            if not self._closed:
+                self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+                self._bar.add_task(self._title, total=None, said="")
+                self._bar.start()
+        self._update()
+
+    def _update(self) -> None:
+        if self._bar is not None and self._part is not None:
+            self._bar.update(0, total=1.0, completed=self._part, said=self._said)
 
 
 @contextmanager

@@ -88,7 +88,8 @@ def eval(  # noqa: A001 - the command's name
         raise UsageError(f"{out} holds the pictures: --out must be another folder")
     plan = make_plan(codecs, metrics)
     _tell_what_is_missing(plan.missing)
-    photos, left_out = find_photos(inputs, defaults.MAX_PIXELS, out)
+    with console.progress("reading"):
+        photos, left_out = find_photos(inputs, defaults.MAX_PIXELS, out)
     _tell_about_pictures(photos, left_out)
     files.make_folder(out)
     store = Store(out / "results.jsonl" if out else None)

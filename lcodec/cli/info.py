@@ -48,7 +48,8 @@ def info(*, inputs: tuple[str, ...], recursive: bool, check: bool, as_json: bool
         if check:
             from lcodec import codec
 
-            codec.decode(data, zoo, max_pixels=header.width * header.height)
+            with console.progress(job.source_name) as progress:
+                codec.decode(data, zoo, max_pixels=header.width * header.height, progress=progress)
         names = zoo.coder_of(header.entropy_id), zoo.name_of(header.entropy_id, header.synthesis_id)
         record = _record(job, header, *names, check=check)
         if as_json:

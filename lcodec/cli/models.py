@@ -53,7 +53,8 @@ def check(*, names: tuple[str, ...]) -> int:
     code = 0
     for name in names or known:
         try:
-            zoo.check(known[name])
+            with console.progress(name):
+                zoo.check(known[name])
         except ModelError as error:
             console.say(f"{name}: {error}")
             code = error.exit_code

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lcodec.cli import completion
+from lcodec.cli import completion, console
 from lcodec.cli.parameters import Number, Size, WholeNumber
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
@@ -209,7 +209,8 @@ def train(
     objective = _objective(aim or model, init, resumed)
     if crop < objective.min_crop:
         raise UsageError(f"--aim {objective.metadata()['aim']} needs crops of at least {objective.min_crop} pixels")
-    photos = load_photos(data, memory, processes, also)
+    with console.progress("reading", show=not quiet):
+        photos = load_photos(data, memory, processes, also)
     photos.check(crop)
     held_out = load_photos(valid, memory) if valid else None
     if held_out is not None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import COMMAND, ENVIRONMENT
+
 from .conftest import Run
-from .test_errors import COMMAND, ENVIRONMENT
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="shells and names of Unix")
 ODD = os.fsdecode(b"caf\xe9.lcdc")

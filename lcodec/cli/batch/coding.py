@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from lcodec import defaults
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Pieces
+from lcodec.cli.console import Progress
 from lcodec.errors import LimitError, ModelError
 from lcodec.zoo import Zoo
 
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from lcodec.targets import Found, Name
     from lcodec.zoo import Model
 
-__all__ = ["Coded", "Coding", "Decoding", "Encoding", "Progress"]
-
-Progress = Callable[[float], None]
+__all__ = ["Coded", "Coding", "Decoding", "Encoding"]
 
 
 @dataclass(frozen=True)
@@ -138,11 +137,12 @@ class Encoding:
             raise ModelError(f"the model {self.model} here is not the one that the run began with")
         notes: list[str] = []
         picture = self._read(source, notes)
-        code = partial(codec.encode, effort=self.effort, device=self.device, memory=self.memory, progress=progress)
+        code: Callable[..., bytes] = partial(codec.encode, effort=self.effort, device=self.device, memory=self.memory)
         if self.target is None:
-            found, data = None, code(picture, model, self.quality)
+            found, data = None, code(picture, model, self.quality, progress=progress)
         else:
             target = targets.Target(*self.target)
+            code = _counted(code, progress)
             found = targets.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
             data = found.data
         header = read_header(data)
@@ -155,6 +155,25 @@ class Encoding:
             notes.append(advice.note)
         keep_lossless = advice is not None and advice.lossless_is_smaller
         return Coded(Pieces(data), header, model.name, tuple(notes), found, keep_lossless)
+
+
+def _counted(code: Callable[..., bytes], progress: Progress) -> Callable[..., bytes]:
+    """Let `progress` be told which of the codings of a search is under way, and how much of it is done."""
+    from lcodec.targets import CODINGS_MAX
+
+    codings = 0
+
+    def counted(*arguments: Any) -> bytes:
+        nonlocal codings
+        before, codings = codings, codings + 1
+
+        def tell(part: float) -> None:
+            progress((before + part) / CODINGS_MAX, f"coding {before + 1} of at most {CODINGS_MAX}")
+
+        tell(0)
+        return code(*arguments, progress=tell)
+
+    return counted
 
 
 def _absolute(model: str) -> str:
@@ -230,7 +249,7 @@ class Decoding:
             raise LimitError(f"{header.width}x{header.height} is over the limit of {self.max_pixels} pixels")
         _zoo().find(header.entropy_id, header.synthesis_id, self.model, self.realism)
 
-    def code(self, source: BinaryIO, progress: Progress) -> Coded:  # noqa: ARG002 - it never takes long
+    def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Decode a coded file to a picture file."""
         from lcodec import codec
         from lcodec.container import read_header
@@ -247,6 +266,7 @@ class Decoding:
             model=self.model,
             realism=self.realism,
             metadata=self.metadata,
+            progress=progress,
         )
         written, notes = Pieces(), list[str]()
         write_picture(picture, written, self.format, background=self.background, note=notes.append)

@@ -52,12 +52,13 @@ def run(
     over_folders = many.files_from is not None or any(job.root is not None for job in jobs) or not jobs
     # On a terminal a bar takes the place of the lines; JSON on the same terminal would write over it.
     bar = over_folders and not quiet and sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
+    one_bar = not (quiet or bar or (as_json and sys.stdout.isatty()))
     failures = console.Failures(as_json=as_json, json_err=json_err)
     left = dict.fromkeys(jobs)
     note = _ignore if quiet else console.say
     total = _Total()
     with (
-        closing(_outcomes(jobs, coding, many, force=force, bar=not (quiet or as_json or bar), note=note)) as outcomes,
+        closing(_outcomes(jobs, coding, many, force=force, bar=one_bar, note=note)) as outcomes,
         _progress(len(jobs), total, show=bar) as tick,
     ):
         for outcome in outcomes:
@@ -128,7 +129,7 @@ def _outcomes(
     count = many.worker_count(len(jobs), coding.device)
     if count == 1:
         for task in tasks:
-            with console.progress(task.job, show=bar) as progress:
+            with console.progress(task.job.source_name, show=bar) as progress:
                 outcome = work(task, progress)
             yield outcome
         return

@@ -10,10 +10,10 @@ from typing import Literal
 
 from lcodec.atomic import copy_status
 from lcodec.cli.batch import files, record
-from lcodec.cli.batch.coding import Coding, Progress
+from lcodec.cli.batch.coding import Coding
 from lcodec.cli.batch.files import Job
 from lcodec.cli.batch.report import Report
-from lcodec.cli.console import as_lcodec_error
+from lcodec.cli.console import Progress, as_lcodec_error, no_progress
 from lcodec.cli.options import FolderOptions
 from lcodec.errors import LcodecError, LimitError, UsageError
 
@@ -63,7 +63,7 @@ def lost(task: Task) -> Outcome:
     return Outcome(task, "failed", failure=Failure(message, LimitError.exit_code))
 
 
-def work(task: Task, progress: Progress = lambda _: None) -> Outcome:
+def work(task: Task, progress: Progress = no_progress) -> Outcome:
     """Make the output of an input, if it is not there as it should be. Errors of the input are returned, not raised."""
     try:
         return _work(task, progress)
