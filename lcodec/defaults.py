@@ -12,6 +12,7 @@ __all__ = [
     "EFFORT_MAX",
     "FORMATS",
     "HEADER_MAX",
+    "JPEG_QUALITY",
     "MAX_PIXELS",
     "MEMORY",
     "METADATA",
@@ -31,6 +32,8 @@ __all__ = [
 MODEL = "mse"
 #: Quality, 0 to 100.
 QUALITY = 50
+#: Quality of JPEG files that are written.
+JPEG_QUALITY = 95
 #: Sizes of networks to train (`lcodec.training.parameters.SIZES`), the default first.
 SIZES = ("small", "large")
 #: Effort, 0 to `EFFORT_MAX`.

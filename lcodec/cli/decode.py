@@ -11,7 +11,7 @@ import click
 from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files, folders, run
-from lcodec.cli.parameters import Format
+from lcodec.cli.parameters import Crop, Format, Resize, WholeNumber
 from lcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _EPILOG = """\b
 Examples:
   lcodec decode photo.lcdc                      writes photo.png
   lcodec decode photo.lcdc -o photo.jpg         JPEG, quality 95
+  lcodec decode --resize 1280x photo.lcdc       1280 pixels wide
   lcodec decode --format webp -O out *.lcdc     lossless WebP
   lcodec decode --realism 0.5 photo.lcdc        half-way to the generative picture
   lcodec decode -r coded -O pictures            mirrors the folder; again: only what changed
@@ -55,6 +56,19 @@ codes.
     help="Decode with this model, by name or file.  [default: the one that each file names]",
 )
 @options.realism
+@click.option("--crop", type=Crop(), metavar="WxH+X+Y", help="Only this part, in pixels from the left and the top.")
+@click.option(
+    "--resize", type=Resize(), metavar="WxH|N%", help="Then to this size; Wx or xH keeps the shape, as does N%."
+)
+@click.option("--srgb", is_flag=True, help="Convert the colours to sRGB, by the colour profile.")
+@click.option(
+    "--jpeg-quality",
+    type=WholeNumber(1, 100),
+    default=defaults.JPEG_QUALITY,
+    show_default=True,
+    metavar="Q",
+    help="Quality of JPEG files, 1 to 100.",
+)
 @options.background
 @options.metadata
 @options.folder_options(smaller=False, kept="a.jpg.lcdc -> a.jpg.png, not a.png")
@@ -68,6 +82,10 @@ def decode(
     format_wanted: str | None,
     model: str | None,
     realism: float | None,
+    crop: tuple[int, int, int, int] | None,
+    resize: tuple[int, int] | float | None,
+    srgb: bool,
+    jpeg_quality: int,
     background: str,
     metadata: tuple[str, ...],
     device: Device,
@@ -81,8 +99,8 @@ def decode(
 
     photo.lcdc becomes photo.png beside it. With - the file is read from standard input, and the picture written to
     standard output. PNG, WebP, TIFF, PPM, BMP and npy (a NumPy array of 8-bit samples, alpha last) are lossless; jpg is
-    quality 95, 4:4:4. PNG, WebP, TIFF and npy keep transparency, the others get --background behind it. PNG, JPEG, WebP
-    and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
+    of --jpeg-quality, 4:4:4. PNG, WebP, TIFF and npy keep transparency, the others get --background behind it. PNG,
+    JPEG, WebP and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
     for item in inputs:  # `lcodec decode photo.lcdc photo.png` is how djxl is called
         if Path(item).suffix.lower() in {*defaults.PICTURE_SUFFIXES, ".npy"} and not Path(item).is_dir():
@@ -106,5 +124,9 @@ def decode(
         max_pixels=max_pixels,
         memory=memory,
         metadata=metadata,
+        crop=crop,
+        resize=resize,
+        srgb=srgb,
+        jpeg_quality=jpeg_quality if form == "jpg" else defaults.JPEG_QUALITY,
     )
     return run.run(plan, decoding, many, folder, force=force, quiet=quiet, as_json=as_json)

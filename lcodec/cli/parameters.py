@@ -15,10 +15,13 @@ from lcodec.errors import UsageError
 if TYPE_CHECKING:
     _Bytes = click.ParamType[int]
     _Name = click.Choice[str]
+    _Box = click.ParamType[tuple[int, ...]]
+    _Shape = click.ParamType[tuple[int, int] | float]
 else:
-    _Bytes, _Name = click.ParamType, click.Choice  # not generic in older versions
+    _Bytes = _Box = _Shape = click.ParamType  # not generic in older versions
+    _Name = click.Choice
 
-__all__ = ["Format", "Number", "Size", "WholeNumber", "files_only", "name_variables"]
+__all__ = ["Crop", "Format", "Number", "Resize", "Size", "WholeNumber", "files_only", "name_variables"]
 
 #: Other names of formats.
 _ALIASES = {suffix[1:]: form for suffix, form in defaults.WRITABLE_SUFFIXES.items()}
@@ -86,6 +89,36 @@ class Format(_Name):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         name = value.lower().removeprefix(".")
         return super().convert(_ALIASES.get(name, name), param, ctx)
+
+
+class Crop(_Box):
+    """A part of a picture, WxH+X+Y."""
+
+    name = "crop"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        found = re.fullmatch(r"(\d{1,9})x(\d{1,9})\+(\d{1,9})\+(\d{1,9})", str(value).strip().lower())
+        box = tuple(map(int, found.groups())) if found else (0, 0)
+        if 0 in box[:2]:
+            self.fail(f"{value!r} is not WxH+X+Y in pixels (640x480+100+0).", param, ctx)
+        return box
+
+
+class Resize(_Shape):
+    """A size of a picture: WxH, Wx or xH, where 0 stands for the side that is left out; or percent."""
+
+    name = "resize"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int] | float:
+        text = str(value).strip().lower()
+        if found := re.fullmatch(r"(\d{0,9})x(\d{0,9})", text):
+            width, height = (int(side or 0) for side in found.groups())
+            if width or height:
+                return width, height
+        if (found := re.fullmatch(r"(\d+\.?\d*|\.\d+)%", text)) and 0 < float(found[1]) <= 1e6:
+            return float(found[1])
+        message = f"{value!r} is not WxH in pixels, Wx, xH or N% (1280x, 50%)."
+        raise click.BadParameter(message, ctx=ctx, param=param)
 
 
 def files_only(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

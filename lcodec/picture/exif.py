@@ -10,14 +10,22 @@ from typing import NamedTuple
 
 from lcodec.picture.directories import Directory, TagReader
 
-__all__ = ["EXIF_PREFIX", "Resolution", "orientation_in", "resolution_in", "upright_exif", "with_resolution"]
+__all__ = [
+    "EXIF_PREFIX",
+    "Resolution",
+    "orientation_in",
+    "resolution_in",
+    "srgb_exif",
+    "upright_exif",
+    "with_resolution",
+]
 
 #: What stands before EXIF in JPEG, and what Pillow puts before it everywhere.
 EXIF_PREFIX = b"Exif\0\0"
 
 _WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
-_EXIF, _PIXELS_X, _PIXELS_Y = 0x8769, 0xA002, 0xA003
+_EXIF, _COLOUR_SPACE, _PIXELS_X, _PIXELS_Y = 0x8769, 0xA001, 0xA002, 0xA003
 #: Places and sizes of a thumbnail: of a JPEG, or of strips.
 _THUMBNAILS = ((0x0201, 0x0202), (0x0111, 0x0117))
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
@@ -76,6 +84,19 @@ def orientation_in(exif: bytes) -> int | None:
     except ValueError:
         return None
     return value[0] if value and 1 <= value[0] <= 8 else None
+
+
+def srgb_exif(exif: bytes) -> bytes:
+    """Let a block say that the colours are sRGB, if it says what they are."""
+    data = bytearray(exif)
+    try:
+        reader = _reader(exif)
+        place = reader.integers(reader.directory(reader.first), _EXIF)
+        if place and _COLOUR_SPACE in (directory := reader.directory(place[0])).entries:
+            _set(data, reader, directory, _COLOUR_SPACE, _SHORT, 1)
+    except ValueError:  # what a block says may be damaged, as it was
+        pass
+    return bytes(data)
 
 
 def with_resolution(exif: bytes | None, resolution: Resolution) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lcodec import defaults
 from lcodec.errors import PictureError
 from lcodec.picture.exif import EXIF_PREFIX, resolution_in
 from lcodec.picture.metadata import DIRECTORIES, descriptive
@@ -23,7 +24,7 @@ __all__ = ["WRITES", "write_picture"]
 #: 675 kB (level 6: 133 ms, 678 kB), lossless WebP with method 1 47 ms for 617 kB (its defaults: 186 ms, 592 kB).
 WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "png": ("PNG", {"compress_level": 3}),
-    "jpg": ("JPEG", {"quality": 95, "subsampling": 0, "optimize": True}),
+    "jpg": ("JPEG", {"quality": defaults.JPEG_QUALITY, "subsampling": 0, "optimize": True}),
     "webp": ("WEBP", {"lossless": True, "method": 1, "quality": 20, "exact": True}),
     "tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
     "ppm": ("", {}),
@@ -55,9 +56,12 @@ def write_picture(
     format: str,  # noqa: A002
     *,
     background: tuple[int, int, int] = WHITE,
+    jpeg_quality: int | None = None,
     note: Note = ignore,
 ) -> None:
     """Write a picture to `target`, a file or the like, in one of the formats of `WRITES`.
+
+    `jpeg_quality` is 1 to 100.
 
     What the format cannot hold is noted: transparency is flattened on the background, metadata are left out. Raises
     PictureError where it cannot hold a picture of this size.
@@ -87,6 +91,8 @@ def write_picture(
         np.save(data, picture.samples, allow_pickle=False)
     else:
         name, options = WRITES[format]
+        if format == "jpg" and jpeg_quality is not None:
+            options = options | {"quality": jpeg_quality}
         try:
             with _room(picture) if format == "jpg" else nullcontext():
                 to_image(picture).save(data, name, **options | _metadata_options(format, kept))

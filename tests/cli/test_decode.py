@@ -115,3 +115,41 @@ def test_odd_sizes_come_back(run: Run, photo: Path) -> None:
         data = run("encode", photo.with_name("odd.bmp"), "-o", "-").out
         with Image.open(io.BytesIO(run("decode", "-", stdin=data).out)) as image:
             assert image.size == size
+
+
+def test_part_size_and_quality(run: Run, coded: Path) -> None:
+    whole = np.load(io.BytesIO(run("decode", coded, "-o", "-", "--format", "npy").out))
+    part = np.load(io.BytesIO(run("decode", coded, "--crop", "40x30+8+4", "-o", "-", "--format", "npy").out))
+    assert np.array_equal(part, whole[4:34, 8:48])
+    both = run("decode", coded, "--resize", "50%", "--crop", "40x30+8+4", "-o", "-", "--format", "ppm").out
+    assert both.startswith(b"P6\n20 15\n")
+    jpeg = ("decode", coded, "-o", "-", "--format", "jpg")
+    sizes = [len(run(*jpeg, "--jpeg-quality", quality).out) for quality in ("20", "95", "100")]
+    assert sizes == sorted(sizes)
+    assert sizes[1] == len(run(*jpeg).out)
+    assert run("decode", coded, "--srgb", "-o", "-", "--format", "npy").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--crop", "97x64+0+0"], "the part 97x64+0+0 is not inside the picture, which is 96x64"),
+        (["--crop", "0x64+0+0"], "'0x64+0+0' is not WxH+X+Y in pixels"),
+        (["--resize", "x"], "'x' is not WxH in pixels, Wx, xH or N%"),
+        (["--resize", "0%"], "'0%' is not WxH in pixels"),
+        (["--jpeg-quality", "0"], "'0' is not a whole number from 1 to 100."),
+    ],
+)
+def test_parts_and_sizes_that_make_no_sense(run: Run, coded: Path, arguments: list[str], said: str) -> None:
+    for dry in ([], ["-n"]):
+        result = run("decode", coded, *arguments, *dry)
+        assert (result.code, said in result.err) == (2, True)
+    assert not coded.with_suffix(".png").exists()
+
+
+def test_run_over_folders_knows_another_size(run: Run, coded: Path, tmp_path: Path) -> None:
+    arguments = ["decode", "-r", coded.parent, "-O", tmp_path / "out", "--json"]
+    assert "skipped" not in run(*arguments).records[0]
+    assert run(*arguments).records[0]["skipped"] == "current"
+    assert run(*arguments, "--jpeg-quality", "50").records[0]["skipped"] == "current"  # which PNG knows nothing of
+    assert "skipped" not in run(*arguments, "--resize", "50%").records[0]

@@ -206,6 +206,10 @@ class Decoding:
     memory: int
     realism: float | None
     metadata: tuple[str, ...]
+    crop: tuple[int, int, int, int] | None  #: width, height, left, top
+    resize: tuple[int, int] | float | None  #: width and height, or percent
+    srgb: bool
+    jpeg_quality: int
     syntheses: tuple[str, ...]  #: ids of the generative ones, where they are asked for
 
     @classmethod
@@ -239,6 +243,9 @@ class Decoding:
             del settings["syntheses"]
         if self.metadata == defaults.METADATA:
             del settings["metadata"]
+        for name, plain in {"crop": None, "resize": None, "srgb": False, "jpeg_quality": defaults.JPEG_QUALITY}.items():
+            if settings[name] == plain:
+                del settings[name]
         return settings
 
     def drain(self, stream: BinaryIO) -> bytes:
@@ -248,10 +255,13 @@ class Decoding:
     def check(self, source: BinaryIO) -> None:
         """As in `Coding`: the checksum is verified, and the model looked for."""
         from lcodec.container import unpack
+        from lcodec.picture.edit import check_crop
 
         header = unpack(files.read_coded(source)).header
         if header.width * header.height > self.max_pixels:
             raise LimitError(f"{header.width}x{header.height} is over the limit of {self.max_pixels} pixels")
+        if self.crop is not None:
+            check_crop((header.width, header.height), self.crop)
         _zoo().find(header.entropy_id, header.synthesis_id, self.model, self.realism)
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
@@ -274,10 +284,27 @@ class Decoding:
             progress=progress,
         )
         written, notes = Pieces(), list[str]()
-        write_picture(picture, written, self.format, background=self.background, note=notes.append)
+        picture = self._edited(picture, notes)
+        write_picture(
+            picture,
+            written,
+            self.format,
+            background=self.background,
+            jpeg_quality=self.jpeg_quality,
+            note=notes.append,
+        )
         header = read_header(data)
         name = zoo.name_of(header.entropy_id, header.synthesis_id) if self.model is None else zoo.load(self.model).name
         return Coded(written, header, name or header.entropy_id.hex(), tuple(notes))
+
+    def _edited(self, picture: Picture, notes: list[str]) -> Picture:
+        from lcodec.picture import edit
+
+        if self.crop is not None:
+            picture = edit.cropped(picture, self.crop)
+        if self.resize is not None:
+            picture = edit.resized(picture, self.resize, self.max_pixels)
+        return edit.to_srgb(picture, notes.append) if self.srgb else picture
 
 
 def _zoo() -> Zoo:
