@@ -91,11 +91,16 @@ def comparisons(tested: Curve) -> Iterator[tuple[Curve, BdRate | None, BdRate | 
 def table(*results: list[Row]) -> str:
     """Format the results of one or several models as Markdown: the means for each quality, then the delta rates."""
     photos = len({row.photo for rows in results for row in rows} - {MEAN})
-    (effort,) = {row.effort for rows in results for row in rows}
+    efforts = {name_of(rows): rows[0].effort for rows in results}
+    said = (
+        f"effort {efforts.popitem()[1]}"
+        if len(set(efforts.values())) == 1
+        else "efforts " + ", ".join(f"{effort} ({name})" for name, effort in efforts.items())
+    )
     names = [f"{name_of(rows)}: " if len(results) > 1 else "" for rows in results]
     means = [{row.quality: row for row in rows if row.photo == MEAN} for rows in results]
     lines = [
-        f"Means over {photos} photos, whole files of effort {effort}:",
+        f"Means over {photos} photos, whole files of {said}:",
         "",
         "| quality |" + "".join(f" {name}bits/pixel | PSNR, dB | MS-SSIM |" for name in names),
         "|---:|" + "---:|---:|---:|" * len(names),

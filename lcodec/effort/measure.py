@@ -194,7 +194,9 @@ def _measure_at(measurement: _Measurement, photos: Sequence[_Photo], channels: i
     alone, _, _ = measurement.regress(photos, np.full(channels, NEAREST, np.float32))
     _, error, distance = measurement.regress(photos, _weights(alone, CAUTIONS[0]))
     full = (-distance / np.maximum(error, 1e-12)).clip(-STRETCH_MAX, STRETCH_MAX)
-    least, best = 0.0, (np.full(len(full), NEAREST, np.float32), np.ones(len(full), np.float32))
+    # Where none of them saves anything: weights so heavy that nearly all symbols are the nearest. No heavier, for
+    # between two qualities the logarithm is interpolated, and the better weights of the other one must show.
+    least, best = 0.0, (_weights(error, 4 * CAUTIONS[-1]), np.ones(len(full), np.float32))
     for caution in CAUTIONS:
         weights = _weights(error, caution)
         (first, size), (second, second_size) = (
