@@ -41,14 +41,15 @@ Doubles = npt.NDArray[np.float64]
 #: Evenly spaced qualities at which is measured.
 ANCHORS = 6
 #: Times that errors count more than measured, of which each quality gets the best: the slope grows with the number of
-#: symbols chosen. At middle and high quality these are within 0.2 % of each other, at low quality light weights cost.
-CAUTIONS = (8.0, 20.0)
+#: symbols chosen. At middle and high quality these are within 0.2 % of each other; at low quality light ones may cost
+#: more than they save, and the heaviest choose next to nothing.
+CAUTIONS = (8.0, 20.0, 60.0)
 #: Weight with which every symbol is the nearest.
 NEAREST = 1e9
 #: A channel that hardly shows must not be free.
 FLOOR = 1e-3
 #: Largest part that a distance from the mean is stretched by, and parts of the measured stretch that are tried.
-STRETCH_MAX, PARTS = 0.3, (0.0, 0.2, 0.4, 0.7)
+STRETCH_MAX, PARTS = 0.3, (0.0, 0.1, 0.25, 0.5)
 #: Gain that the stretch is made to have on the photos measured: others (24 validation photos) got 0.02 to 0.03 dB less.
 MARGIN_DB = 0.03
 #: Share of the squares of both regressors that is added to them, for channels that have hardly any symbol.
@@ -194,9 +195,9 @@ def _measure_at(measurement: _Measurement, photos: Sequence[_Photo], channels: i
     alone, _, _ = measurement.regress(photos, np.full(channels, NEAREST, np.float32))
     _, error, distance = measurement.regress(photos, _weights(alone, CAUTIONS[0]))
     full = (-distance / np.maximum(error, 1e-12)).clip(-STRETCH_MAX, STRETCH_MAX)
-    # Where none of them saves anything: weights so heavy that nearly all symbols are the nearest. No heavier, for
-    # between two qualities the logarithm is interpolated, and the better weights of the other one must show.
-    least, best = 0.0, (_weights(error, 4 * CAUTIONS[-1]), np.ones(len(full), np.float32))
+    # Weights are interpolated between qualities, and so are stretches: each quality has some of both that keep the
+    # distortion, also where the choice saves nothing.
+    least, best = math.inf, (_weights(error, CAUTIONS[-1]), np.ones(len(full), np.float32))
     for caution in CAUTIONS:
         weights = _weights(error, caution)
         changes = [measurement.change(photos, weights, (1 + part * full).astype(np.float32)) for part in PARTS]
