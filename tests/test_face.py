@@ -80,7 +80,11 @@ def test_keywords_are_options_of_the_command(name: str) -> None:
     assert name in COMMANDS
     command = getattr(import_module(f"lcodec.cli.{name}"), name)
     values = command.make_context(name, ["x"]).params
-    options = {option.opts[-1].removeprefix("--").replace("-", "_"): values[option.name] for option in command.params}
+    options = {
+        option.opts[-1].removeprefix("--").replace("-", "_"): values[option.name]
+        for option in command.params
+        if option.expose_value
+    }
     keywords = parameters(getattr(lcodec, name))
     if name == "encode":
         assert keywords["quality"] is None  # a target may take its place

@@ -157,7 +157,7 @@ def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pyte
 
 def test_usage_error_is_short_and_points_to_the_help(run: Run) -> None:
     assert run("encode", "-q", "101", "a.png").err.splitlines() == [
-        "lcodec: Invalid value for '-q' / '--quality': 101.0 is not in the range 0<=x<=100.",
+        "lcodec: Invalid value for '-q' / '--quality': '101' is not a number from 0 to 100.",
         "Try 'lcodec encode --help'.",
     ]
 
@@ -191,7 +191,7 @@ def test_folder_as_input(run: Run, tmp_path: Path) -> None:
     for command in ("encode", "decode"):
         result = run(command, tmp_path)
         assert (result.code, result.err) == (2, f"lcodec: {tmp_path} is a folder (-r takes what is in it)\n")
-    assert run("info", tmp_path).code == 1
+    assert run("info", tmp_path).code == 2
 
 
 def test_text_as_picture(run: Run, tmp_path: Path) -> None:

@@ -173,12 +173,12 @@ def test_decode_with_a_model_by_name_and_by_file(run: Run, coded: Path, monkeypa
     monkeypatch.setattr(Zoo, "__init__", lambda self: self.__dict__.update(_loaded={}, _given={}))
     from lcodec.cli.batch import coding
 
-    coding._zoo.cache_clear()
+    coding._zoo_of.cache_clear()
     missing = run("decode", coded)
     assert missing.code == 4
     assert "-m names its file, LCODEC_MODELS its folder" in missing.err
     assert run("decode", coded, "-m", file, "-o", "-", "--format", "npy").out == plain
-    coding._zoo.cache_clear()
+    coding._zoo_of.cache_clear()
 
 
 def test_info_of_folders(run: Run, coded: Path) -> None:
