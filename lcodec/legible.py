@@ -5,7 +5,6 @@ What is shown on a line stays on it: a line break or an escape sequence in a nam
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Any
@@ -30,6 +29,8 @@ def to_json(value: Any, **options: Any) -> str:
         value: dictionaries, sequences, strings, numbers and the like.
         options: of `json.dumps`.
     """
+    import json
+
     return json.dumps(_plain(value), allow_nan=False, **options)
 
 

@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,10 +22,7 @@ import click
 
 from lcodec import __version__
 from lcodec.cli import streams
-from lcodec.cli.parameters import name_variables
-from lcodec.defaults import PICTURE_SUFFIXES, SUFFIX
 from lcodec.errors import LcodecError
-from lcodec.legible import legible
 
 __all__ = ["COMMANDS", "Terminated", "group", "main"]
 
@@ -98,6 +94,8 @@ class _LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"lcodec.cli.{cmd_name}"), cmd_name)
         if not isinstance(command, click.Command):
             return None
+        from lcodec.cli.parameters import name_variables
+
         name_variables(command, f"LCODEC_{cmd_name.upper()}")
         if not any("--version" in parameter.opts for parameter in command.params):
             command.params.append(click.Option(["-V", "--version"], hidden=True, **_VERSION))
@@ -108,7 +106,11 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
             near = get_close_matches(name.lower(), COMMANDS, 1)
+            from lcodec.defaults import PICTURE_SUFFIXES, SUFFIX
+
             if not near and Path(name).suffix.lower() in {*PICTURE_SUFFIXES, SUFFIX}:
                 near = [f"{'decode' if name.lower().endswith(SUFFIX) else 'encode'} {name}"]
             raise click.UsageError(f"{name!r} is not a command" + (f" (lcodec {near[0]}?)" if near else ""), ctx)
@@ -168,6 +170,8 @@ def group() -> None:
         from lcodec.zoo import Zoo
 
         for folder in Zoo().without_index():
+            from lcodec.legible import legible
+
             click.echo(f"lcodec: note: LCODEC_MODELS names {legible(str(folder))}, which has no index.json", err=True)
 
 
@@ -206,6 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
+    from lcodec.legible import legible
+
     click.echo(f"lcodec: {legible(message)}", err=True)
     return code
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +38,8 @@ class Size(_Bytes):
         size = 0
         if found:
             number, prefix, binary = found.groups()
+            from decimal import Decimal
+
             size = int(Decimal(number) * (1024 if binary else 1000) ** " kmg".index(prefix or " "))
         if size < 1:
             self.fail(f"{value!r} is not a size in bytes (40000, 40k, 40KiB, 1.5M).", param, ctx)
