@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -107,6 +106,7 @@ class _LazyGroup(click.Group):
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from difflib import get_close_matches
+            from pathlib import Path
 
             near = get_close_matches(name.lower(), COMMANDS, 1)
             from lcodec.defaults import PICTURE_SUFFIXES, SUFFIX
