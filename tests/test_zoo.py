@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from lcodec.networks.architecture import Architecture
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import SIZES, start
-from lcodec.zoo import SYNTHESIS, Zoo, identify
+from lcodec.zoo import SYNTHESIS, Zoo
+from tests.support.generative import add_synthesis
 from tests.support.pictures import picture
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -49,20 +49,7 @@ def second(tmp_path: Path) -> Path:
     arrays["synthesis.shortcut.bias"] = arrays["synthesis.shortcut.bias"] - np.float16(0.1)
     for name in [name for name in arrays if name.startswith("synthesis.fine.0.")]:
         arrays[name.replace(".0.", ".3.")] = arrays[name]
-    save_file(arrays, tmp_path / "dark.safetensors", {"entropy_id": golden.entropy_id.hex()})
-    entry = {
-        "name": "dark",
-        "file": "dark.safetensors",
-        "size": 1,
-        "sha256": "",
-        "entropy_id": golden.entropy_id.hex(),
-        "synthesis_id": identify(arrays, SYNTHESIS, 4).hex(),
-        "aim": "mse",
-        "summary": "",
-        "synthesis_only": True,
-    }
-    (tmp_path / "index.json").write_text(json.dumps({"models": [entry]}))
-    return tmp_path
+    return add_synthesis(tmp_path, "dark", arrays, "mse")
 
 
 def test_a_second_synthesis_shares_the_bytes(second: Path) -> None:

@@ -120,9 +120,8 @@ class Effort:
     def _gains(self) -> tuple[Floats, Floats]:
         """Standard deviations in a quantisation step, (C,), and factors of the synthesis's fine features, (F,)."""
         tables = self._model.decoder
-        return gain_at(tables["gain.inverse"], self._quality_step), gain_at(
-            tables["gain.synthesis"], self._quality_step
-        )
+        inverse, gain = (gain_at(tables[name], self._quality_step) for name in ("gain.inverse", "gain.synthesis"))
+        return inverse, gain
 
     @cached_property
     def _synthesis(self) -> Synthesis:

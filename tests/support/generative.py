@@ -35,16 +35,21 @@ def generative_arrays() -> dict[str, NDArray[Any]]:
 
 def add_generative(folder: Path) -> Path:
     """Write the synthesis and an index into a folder."""
-    arrays, entropy_id = generative_arrays(), Zoo([GOLDEN]).load("golden").entropy_id.hex()
-    save_file(arrays, folder / f"{NAME}.safetensors", {"entropy_id": entropy_id})
+    return add_synthesis(folder, NAME, generative_arrays(), "realism")
+
+
+def add_synthesis(folder: Path, name: str, arrays: dict[str, NDArray[Any]], aim: str) -> Path:
+    """Write a synthesis for the golden model, and an index, into a folder."""
+    entropy_id = Zoo([GOLDEN]).load("golden").entropy_id.hex()
+    save_file(arrays, folder / f"{name}.safetensors", {"entropy_id": entropy_id})
     entry = {
-        "name": NAME,
-        "file": f"{NAME}.safetensors",
+        "name": name,
+        "file": f"{name}.safetensors",
         "size": 1,
         "sha256": "",
         "entropy_id": entropy_id,
         "synthesis_id": identify(arrays, SYNTHESIS, 4).hex(),
-        "aim": "realism",
+        "aim": aim,
         "summary": "",
         "synthesis_only": True,
     }
