@@ -1,7 +1,7 @@
 """`python -m benchmarks.realism --photos DIR --train DIR`: how real generative pictures look, and at what price.
 
 At each quality and realism, of the photos: PSNR, Wasserstein distortion, energy of the top octave of the spectrum
-relative to the original's, energy that is locked to blocks of 8x8; and whether a *fresh* critic tells decoded crops
+relative to the original's, what repeats every 16 pixels of what is added; and whether a *fresh* critic tells decoded crops
 from originals. It is trained for each realism anew, for the same short time, on crops of other photos (`--train`), and
 judged by the area under its ROC curve (0.5: it cannot tell), mean of three seeds. The last column is PSNR as it would
 be if distortion were D* + (P* - P)^2 (Freirich, Michaeli, Meir 2021), P falling linearly with realism.
@@ -123,12 +123,15 @@ def _row(quality: float, index: int, judged: Set, others: Set, steps: int) -> di
     """Means over photos at one quality and realism."""
     import torch
 
-    from lcodec.training.adversarial import locked_energy
+    from lcodec.training.adversarial import WINDOW, locked_energy
 
     pairs = [(original, decoded[index]) for original, decoded, _ in judged]
     pixels = sum(original.shape[0] * original.shape[1] for original, _ in pairs)
     added = [torch.from_numpy(decoded[index].astype(np.float32) - decoded[0]) for _, decoded, _ in judged]
-    locked = [float(locked_energy(each[None, : len(each) // 8 * 8, : each.shape[1] // 8 * 8])) for each in added]
+    locked = [
+        float(locked_energy(each[None, : len(each) // WINDOW * WINDOW, : each.shape[1] // WINDOW * WINDOW]))
+        for each in added
+    ]
     both = [([each[0] for each in found], [each[1][index] for each in found]) for found in (others, judged)]
     areas = [_told_apart(both[0], both[1], seed, steps) for seed in range(SEEDS)]
     return {
@@ -138,7 +141,7 @@ def _row(quality: float, index: int, judged: Set, others: Set, steps: int) -> di
         "psnr": f"{np.mean([psnr(*pair) for pair in pairs]):.3f}",
         "wasserstein": f"{np.mean([wasserstein(*pair) for pair in pairs]):.4f}",
         "top_octave": f"{np.mean([top_octave(decoded) / top_octave(original) for original, decoded in pairs]):.3f}",
-        "locked": f"{np.mean(locked):.2f}",
+        "locked": f"{np.mean(locked):.3f}",
         "auc": f"{np.mean(areas):.3f}",
         "auc_least": f"{min(areas):.3f}",
         "auc_most": f"{max(areas):.3f}",

@@ -2,7 +2,9 @@
 
 A step is some thousands of short kernels. Launched one by one they leave a GPU waiting for the processor; recorded once
 for each shape of a batch and replayed (CUDA graphs), they follow each other without a gap: 191 Mpixel/s instead of 71
-(H200, 256 crops of 128). So the weights, too, are cast to bfloat16 as one vector, and their gradients come back as one.
+(H200, 256 crops of 128). So the weights, too, are cast to bfloat16 as one vector, and their gradients come back as one:
+a step of the large model takes 14.9 ms so, and 15.6 ms where autocast casts each (H100, 96 crops of 128); of 64 crops
+12.4 ms, of 128 17.7 ms.
 """
 
 from __future__ import annotations
