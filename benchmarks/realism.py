@@ -1,10 +1,10 @@
 """`python -m benchmarks.realism --photos DIR --train DIR`: how real generative pictures look, and at what price.
 
 At each quality and realism, of the photos: PSNR, Wasserstein distortion, energy of the top octave of the spectrum
-relative to the original's, what repeats every 16 pixels of what is added; and whether a *fresh* critic tells decoded crops
-from originals. It is trained for each realism anew, for the same short time, on crops of other photos (`--train`), and
-judged by the area under its ROC curve (0.5: it cannot tell), mean of three seeds. The last column is PSNR as it would
-be if distortion were D* + (P* - P)^2 (Freirich, Michaeli, Meir 2021), P falling linearly with realism.
+relative to the original's, the share of what is added that repeats every 16 pixels; and whether a *fresh* critic tells
+decoded crops from originals. It is trained for each realism anew, for the same short time, on crops of other photos
+(`--train`), and judged by the area under its ROC curve (0.5: it cannot tell), mean of three seeds. The last column is
+PSNR as it would be if distortion were D* + (P* - P)^2 (Freirich, Michaeli, Meir 2021), P falling linearly with realism.
 """
 
 from __future__ import annotations
