@@ -14,6 +14,7 @@ from PIL import Image
 
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
+from lcodec.defaults import MEMORY
 from lcodec.effort import EFFORT_MAX, levels, match, refine
 from lcodec.effort.descent import Descent
 from lcodec.effort.measure import measure_choice
@@ -23,7 +24,8 @@ from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import Coded
 from lcodec.errors import UsageError
 from lcodec.execution.engine import Engine
-from lcodec.execution.regions import Region
+from lcodec.execution.memory import workers_to_encode
+from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.goal import Goal
 from lcodec.metrics import ms_ssim
@@ -166,7 +168,7 @@ def test_refinement_descends_on_the_cost(size: tuple[int, int]) -> None:
     target = torch.tensor(pixels[None], dtype=torch.float32)
 
     def cost(multiplier: float) -> float:
-        refiner = refine.Refiner(model.arrays | model.decoder, at_level, inverse, gain, "mse", multiplier)
+        refiner = refine.Refiner(model.arrays | model.decoder, at_level, inverse, gain, "mse", multiplier, 1)
         return float(refiner._loss(values, hyper_values, target, torch.round))
 
     bits, both = cost(0), cost(1)
@@ -243,7 +245,7 @@ def test_never_worse_than_without(effort: int, monkeypatch: pytest.MonkeyPatch) 
     level = levels.LEVELS[effort]
     short = replace(level, iterations=min(level.iterations, 3))
     monkeypatch.setitem(levels.LEVELS, effort, short)
-    monkeypatch.setattr(refine, "TILE", 1)
+    monkeypatch.setattr(levels, "tile_side", lambda _: 1)
     told: list[float] = []
     for quality, size in ((5, (70, 130, 3)), (80, (33, 15, 1))):
         original = picture(*size)
@@ -253,6 +255,17 @@ def test_never_worse_than_without(effort: int, monkeypatch: pytest.MonkeyPatch) 
     assert told.count(1) == 4  # each of the pictures, without effort and with it
     assert len(told) - 4 == short.iterations * (6 + 1)
     assert all(0 <= part <= 1 for part in told)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in Zoo().entries() if not entry.synthesis_only])
+def test_every_level_fits_the_default_memory(name: str) -> None:
+    """Of every shipped model, for pictures of 12 and of 900 megapixels."""
+    model, engine = Zoo().load(name), Engine("cpu", "numpy", 0)
+    entropy = engine.entropy(model)
+    for effort in range(EFFORT_MAX + 1):
+        spent = levels.Effort(effort, engine, model, entropy, 5000)
+        for side in (217, 1875):
+            assert workers_to_encode(model.architecture, MEMORY, Layout.of(16 * side, 16 * side), 2, spent) >= 1
 
 
 def test_without_measured_arrays_the_first_level_is_none() -> None:

@@ -40,7 +40,7 @@ ALLOWED = {
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"extras", "picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"extras", "cores", "zoo", "networks", "entropy"},
-    "effort": {"metrics", "execution", "goal", "zoo", "networks", "entropy"},
+    "effort": {"cores", "metrics", "execution", "goal", "zoo", "networks", "entropy"},
     "goal": set(),
     "zoo": {"networks", "entropy", "goal"},
     "entropy": {"networks"},  # the fixed-point operations evaluate the same networks

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.cores import let_idle_threads_sleep
 from lcodec.effort.descent import Descent
 from lcodec.effort.match import Judge, Tried, match, smallest
 from lcodec.effort.rdoq import Rdoq
@@ -25,6 +26,7 @@ from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
 from lcodec.execution.stages import Synthesis, colour, pad
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
+from lcodec.networks.architecture import Architecture
 from lcodec.networks.gains import QUALITY_STEPS, gain_at
 from lcodec.networks.hyperprior import HYPER_STRIDE
 from lcodec.networks.transforms import LATENT_STRIDE
@@ -37,8 +39,10 @@ __all__ = ["EFFORT_MAX", "Effort"]
 
 Floats = npt.NDArray[np.float32]
 
-#: Side of a tile of refinement, and of what is refined around it and thrown away, in hyper-latents (64 pixels).
-TILE, HALO = 12, 1
+#: Hyper-latents (64 pixels) around a tile of refinement that are refined with it and thrown away.
+HALO = 1
+#: Bytes that the gradient of a tile may take. Smaller tiles of large models cost time: what is thrown away grows.
+_TILE_BYTES = 640 << 20
 #: Bytes for each latent of a region where symbols are chosen, with the codes that are tried; and those of torch itself.
 #: Measured as the growth of the process, on pictures of 768x768 and 1024x1024.
 _CHOSEN, _TORCH = 72, 160 << 20
@@ -74,6 +78,11 @@ CAUTION = 6
 #: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
 #: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
 STEP_BITS = 6 / math.log(2)
+
+
+def tile_side(sizes: Architecture) -> int:
+    """Side of a tile of refinement, in hyper-latents, without the halo: 12 for a small model, 7 for a large one."""
+    return max(1, math.isqrt(_TILE_BYTES // sizes.gradient_bytes) // HYPER_STRIDE - 2 * HALO)
 
 
 class Effort:
@@ -131,11 +140,12 @@ class Effort:
     @cached_property
     def _refiner(self) -> Refiner:
         """The networks in torch."""
+        let_idle_threads_sleep()
         from lcodec.effort.refine import Refiner
 
         at, model = self._entropy.at_quality(self._quality_step), self._model
         arrays, goal = model.arrays | model.decoder, (self._aim, self._multiplier)
-        return Refiner(arrays, at, *self._gains, *goal, self._engine.device)
+        return Refiner(arrays, at, *self._gains, *goal, tile_side(model.architecture), self._engine.device)
 
     def memory(self, region: Region) -> int:
         """Bytes that improving a region of this size takes, besides what coding it takes."""
@@ -144,7 +154,7 @@ class Effort:
         (rows, columns), sizes = region.size, self._model.architecture
         chosen = rows * columns * sizes.latents * _CHOSEN
         if self._level.iterations:
-            side = (TILE + 2 * HALO) * HYPER_STRIDE
+            side = (tile_side(sizes) + 2 * HALO) * HYPER_STRIDE
             return _TORCH + max(min(rows, side) * min(columns, side) * sizes.gradient_bytes, chosen)
         return chosen
 

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lcodec.effort.levels import HALO, TILE
+from lcodec.cores import cores
+from lcodec.effort.levels import HALO
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
 from lcodec.entropy.model import AtQuality
@@ -78,6 +79,7 @@ class Refiner:
         gain: Floats,
         aim: Aim,
         multiplier: float,
+        tile: int,
         device: Any = None,
     ) -> None:
         """Take a model and what it is to be refined for.
@@ -89,9 +91,11 @@ class Refiner:
             gain: (F,) factors of the synthesis's fine features.
             aim: which distortion to refine for; a tile too small for MS-SSIM is left as it is.
             multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
+            tile: side of what is refined at a time, in hyper-latents.
             device: torch's.
         """
-        self._device = device or torch.device("cpu")
+        torch.set_num_threads(min(torch.get_num_threads(), cores()))
+        self._device, self._tile = device or torch.device("cpu"), tile
         # Of the networks' weights and features; symbols, rates and distortions are float32.
         self._type = fast_type(self._device)
         self._aim, self._multiplier = aim, multiplier
@@ -123,13 +127,14 @@ class Refiner:
             progress: is told the part that is done, 0 to 1.
         """
         out, hyper_out = latents.copy(), hyper_latents.copy()
+        tile = self._tile
         corners = [
             (top, left)
-            for top in range(0, hyper_latents.shape[0], TILE)
-            for left in range(0, hyper_latents.shape[1], TILE)
+            for top in range(0, hyper_latents.shape[0], tile)
+            for left in range(0, hyper_latents.shape[1], tile)
         ]
         for done, (top, left) in enumerate(corners):
-            rows, columns = (slice(max(0, begin - HALO), begin + TILE + HALO) for begin in (top, left))
+            rows, columns = (slice(max(0, begin - HALO), begin + tile + HALO) for begin in (top, left))
 
             def window(array: npt.NDArray[Any], scale: int, rows: slice = rows, columns: slice = columns) -> Any:
                 return array[_scaled(rows, scale), _scaled(columns, scale)]
@@ -145,11 +150,11 @@ class Refiner:
                 tell,
             )
             inner, hyper_inner = (
-                array[(top - rows.start) * scale :, (left - columns.start) * scale :][: TILE * scale, : TILE * scale]
+                array[(top - rows.start) * scale :, (left - columns.start) * scale :][: tile * scale, : tile * scale]
                 for array, scale in zip(better, (HYPER_STRIDE, 1), strict=True)
             )
             for array, part, scale in ((out, inner, HYPER_STRIDE), (hyper_out, hyper_inner, 1)):
-                array[top * scale :, left * scale :][: TILE * scale, : TILE * scale] = part
+                array[top * scale :, left * scale :][: tile * scale, : tile * scale] = part
         return out, hyper_out
 
     def _descend(
