@@ -31,7 +31,7 @@ class UsageError(LcodecError):
 
 
 class DamagedError(LcodecError):
-    """The bytes are no lcodec file, or a damaged or truncated one."""
+    """The bytes are not an lcodec file, or it is damaged or truncated."""
 
     exit_code = 3
 

@@ -83,7 +83,7 @@ class DecodeOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says of itself."""
+    """What the header of a file tells."""
 
     width: int  #: pixels
     height: int  #: pixels
@@ -278,7 +278,7 @@ def read_image(path: PathLike, **options: Unpack[DecodeOptions]) -> Image.Image:
 
 
 def info(data: Bytes) -> Info:
-    """Return what an .lcdc file says of itself; nothing is decoded, and no checksum verified.
+    """Return what the header of an .lcdc file tells. Nothing is decoded, and no checksum is verified.
 
     Args:
         data: a file, or the first 1024 bytes of it.

@@ -114,7 +114,7 @@ class Model:
         """A generative synthesis moved towards that of the model it was made for: 0 is that model, 1 this one.
 
         Raises:
-            ModelError: this is no generative synthesis, or does not fit the model.
+            ModelError: this is not a generative synthesis, or it does not fit the model.
         """
         from lcodec.networks.generator import blend
 

@@ -31,14 +31,17 @@ Examples:
   convert raw.tif png:- | lcodec encode - > photo.lcdc
 
 \b
-PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF are read; of several frames
-or pages, only the first. Grey stays grey, and transparency is kept without loss;
-palettes and CMYK become RGB, 16 bits become 8, and the EXIF orientation is
-applied. Notes on standard error say what was not kept.
+PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF are read, and HEIC and JPEG XL
+with lcodec[formats]; of several frames or pages, only the first. Grey stays grey,
+and transparency is kept without loss; palettes and CMYK become RGB, 16 bits
+become 8, and the EXIF orientation is applied. Notes on standard error say what
+was not kept.
 
 \b
-In a folder, all files with a picture's suffix are encoded, except hidden ones.
-Outputs go to the same places below -O. A run over folders (or --files-from with
+In a folder, all files with a picture's suffix are encoded, except hidden ones;
+how many others were passed over is said at the end, by suffix. Outputs go to the
+same places below -O. Where two inputs have the same output (a.jpg and a.png),
+neither is coded, unless --keep-suffix tells them apart. A run over folders (or --files-from with
 -O) records in DIR/.lcodec, by SHA-256, which output it made from which input.
 Run again, it makes only what is missing, damaged, or made from another input or
 with other settings. -f makes everything again; without it, an output that is

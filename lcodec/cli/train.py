@@ -256,7 +256,7 @@ def _objective(wanted: str | None, init: str | None, resumed: Path | None) -> Tr
     except (KeyError, ValueError):
         about = None
     if about is None:
-        raise ModelError(f"{resumed} is no training state, or damaged")
+        raise ModelError(f"{resumed} is not a training state, or is damaged")
     began = _GENERATIVE if goal is None else goal.aim
     if wanted not in {None, began}:
         raise UsageError(f"{resumed} is of a run for {began}, not {wanted}")

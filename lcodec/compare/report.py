@@ -165,7 +165,7 @@ def _curve(metric: str, means: list[Mean]) -> tuple[list[float], list[float]]:
 def tables(report: Report) -> list[Table]:
     """Return the means, and the BD-rates against the first codec, for a terminal."""
     from rich.table import Table
-    from rich.text import Text  # names are no markup
+    from rich.text import Text  # names are not markup
 
     titles = [MEASURES[name].title for name in report.metrics]
     means = Table(title=f"Means over the pictures ({len(report.photos)}), whole files")

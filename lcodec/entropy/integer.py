@@ -94,7 +94,7 @@ class FixedOps(Ops[Any]):
             device: torch's device; None for NumPy.
 
         Raises:
-            ModelError: a layer could overflow, so this is no model that lcodec exported.
+            ModelError: a layer could overflow, so lcodec did not export this model.
         """
         self.xp = xp
         #: Weights and biases, shifted: powers of two scale every sum exactly, and only the floor is left to do.

@@ -142,7 +142,7 @@ def _curve(curve: Curve) -> bytes:
         return b"curv\0\0\0\0" + struct.pack(f">I{len(curve)}H", len(curve), *curve)
     power = float(curve)
     if not 0.1 <= power <= 10:
-        raise ValueError(f"{power:g} is no power of a display")
+        raise ValueError(f"{power:g} is not the power of a display")
     return b"para\0\0\0\0" + struct.pack(">HH", 0, 0) + _fixed((power,))
 
 

@@ -103,5 +103,5 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     try:
         red, green, blue, *_ = ImageColor.getrgb(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no colour (names, #rrggbb and rgb(r,g,b) are)") from error
+        raise UsageError(f"{text!r} is not a colour: use a name, #rrggbb or rgb(r,g,b)") from error
     return red, green, blue

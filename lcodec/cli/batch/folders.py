@@ -28,7 +28,7 @@ __all__ = ["LookedOver", "Plan", "plan"]
 
 @dataclass
 class LookedOver:
-    """What of the folders is no input."""
+    """What of the folders is not an input."""
 
     others: Counter[str] = field(default_factory=Counter)  #: suffix -> files that have it
     links: list[str] = field(default_factory=list)  #: that were not followed, and why
