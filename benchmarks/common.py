@@ -62,10 +62,14 @@ def label_of(model: Model) -> str:
     return f"{model.name} {model.entropy_id.hex()}-{model.synthesis_id.hex()}"
 
 
-def shipped() -> dict[str, str]:
-    """Name of each shipped model, and how results name it: its name and ids."""
+def shipped(*, generative: bool = False) -> dict[str, str]:
+    """Name of each shipped model that codes, or of each generative one, and how results name it: its name and ids."""
     entries = json.loads((MODELS / "index.json").read_text(encoding="utf-8"))["models"]
-    return {entry["name"]: f"{entry['name']} {entry['entropy_id']}-{entry['synthesis_id']}" for entry in entries}
+    return {
+        entry["name"]: f"{entry['name']} {entry['entropy_id']}-{entry['synthesis_id']}"
+        for entry in entries
+        if entry.get("synthesis_only", False) == generative
+    }
 
 
 def results_of(model: str, benchmark: str = "kodak") -> Path:

@@ -42,7 +42,7 @@ CROPS = (
     Place("19.png", 500, 200),
     Place("22.png", 130, 330),
 )
-WRONG = (Place("14.png", 150, 420), Place("20.png", 200, 330))
+WRONG = (Place("14.png", 100, 60), Place("5.png", 0, 300))
 
 
 def same_size(codec: Codec, picture: Picture, size: int) -> bytes:
@@ -95,7 +95,7 @@ def main() -> None:
     heads = ("original", "mse", "hific", open_codec(RIVAL).title)
     for target, places in ((SHOWN, CROPS), (FAILURES, WRONG)):
         rows = [_row(photos[place.photo], place, arguments.model) for place in places]
-        comment = shipped().get("hific", "")
+        comment = shipped(generative=True).get("hific", "")
         sheet(rows, heads).save(target, quality=88, subsampling=0, optimize=True, comment=comment)
         print(target)
 

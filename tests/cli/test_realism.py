@@ -82,10 +82,12 @@ def test_realism_out_of_range_is_refused(run: Run, coded: Path, realism: str) ->
     assert "--realism" in result.err
 
 
-def test_a_model_without_a_generative_one(run: Run, coded: Path) -> None:
+def test_a_model_without_a_generative_one(run: Run, photo: Path, tmp_path: Path) -> None:
+    coded = tmp_path / "structure.lcdc"
+    assert run("encode", photo, "-m", "ms-ssim", "-o", coded).code == 0
     result = run("decode", coded, "--realism", "0.5")
     assert result.code == 4
-    assert "no generative model for what mse coded is installed" in result.err
+    assert "no generative model for what ms-ssim coded is installed" in result.err
     assert run("decode", coded, "--realism", "0").code == 0
 
 
