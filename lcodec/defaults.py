@@ -21,6 +21,7 @@ __all__ = [
     "PICTURE_SUFFIXES",
     "QUALITY",
     "RIVALS",
+    "SET_METRICS",
     "SIZES",
     "SUFFIX",
     "WRITABLE_SUFFIXES",
@@ -78,6 +79,8 @@ PICTURE_SUFFIXES = {
 
 #: Names of the metrics (`lcodec.metrics.MEASURES`), in the order of reports.
 METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "wasserstein", "butteraugli", "lpips")
+#: Names of the measures of whole sets (`lcodec.metrics.sets.SET_MEASURES`), in the order of reports.
+SET_METRICS = ("kid", "auc", "spectrum", "marginals")
 #: Names of the codecs that ours are compared with (`lcodec.compare.codecs.RIVALS`), in the order of reports.
 RIVALS = (
     *("jpeg-420", "jpeg-444", "mozjpeg-420", "mozjpeg-444"),

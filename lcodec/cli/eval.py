@@ -26,6 +26,7 @@ Examples:
   lcodec eval photos/ -O report -j 2
   lcodec eval a.png b.png --codec mse --codec jpeg@20,40,60,80 --codec webp
   lcodec eval photos/ --codec mse --codec mse:realism=1 --metric wasserstein
+  lcodec eval photos/ --codec mse --codec avif-444 --set-metric kid --set-metric auc
   lcodec eval photos/ --codec runs/mine/mine.safetensors --codec heic-444 --json
 
 \b
@@ -35,9 +36,13 @@ mozjpeg, heic, avif, bpg (each as -420 and -444), webp, jpeg2000, jxl. Settings
 are the codec's own: quality (models, jpeg, mozjpeg, webp, heic, avif), bits per
 pixel (jpeg2000), distance (jxl), quantiser (bpg). In the terminal, BD-rates are
 against the first codec.
-DIR gets report.html, report.json, pictures.csv, means.csv, bd-rates.csv and
-curves as SVG and PNG, and the results so far: the same command goes on after
-an interruption. Seconds are of one thread a codec where it can be told so;
+--metric says how near a picture is to its original, --set-metric whether the
+pictures of a folder look real: kid (features of a network), auc (what a fresh
+critic can tell apart), spectrum (energy of fine detail) and marginals (of
+sub-bands), each with its 95 % interval. They code every picture once more.
+DIR gets report.html, report.json, pictures.csv, means.csv, bd-rates.csv,
+sets.csv and curves as SVG and PNG, and the results so far: the same command goes
+on after an interruption. Seconds are of one thread a codec where it can be told so;
 with -j over 1 they are those of a busy machine.
 """
 
@@ -61,6 +66,14 @@ with -j over 1 they are those of a busy machine.
     help=f"One of {', '.join(defaults.METRICS)}; may be repeated.  [default: all that are installed]",
 )
 @click.option(
+    "--set-metric",
+    "set_metrics",
+    multiple=True,
+    type=click.Choice(defaults.SET_METRICS),
+    metavar="METRIC",
+    help=f"Judge all pictures together, too: one of {', '.join(defaults.SET_METRICS)}; may be repeated.",
+)
+@click.option(
     "-O",
     "--out",
     metavar="DIR",
@@ -74,6 +87,7 @@ def eval(  # noqa: A001 - the command's name
     inputs: tuple[str, ...],
     codecs: tuple[str, ...],
     metrics: tuple[str, ...],
+    set_metrics: tuple[str, ...],
     out: Path | None,
     jobs: int,
     as_json: bool,
@@ -83,6 +97,7 @@ def eval(  # noqa: A001 - the command's name
     from lcodec.compare.pictures import find_photos
     from lcodec.compare.plan import make_plan
     from lcodec.compare.report import Report, tables, write_data
+    from lcodec.compare.sets import SetTask, fitting, judge, patches_in
 
     if out is not None and any(Path(item).is_dir() and Path(item).resolve() == out.resolve() for item in inputs):
         raise UsageError(f"{out} holds the pictures: --out must be another folder")
@@ -91,13 +106,22 @@ def eval(  # noqa: A001 - the command's name
     with console.progress("reading"):
         photos, left_out = find_photos(inputs, defaults.MAX_PIXELS, out)
     _tell_about_pictures(photos, left_out)
+    together = patches_in(photos)
+    measures, refused = fitting(dict.fromkeys(set_metrics), together)
+    _tell_what_is_missing(refused)
     files.make_folder(out)
     store = Store(out / "results.jsonl" if out else None)
     with console.counted("coding and measuring") as tick:
         results = evaluate(plan.tasks(photos), store, jobs, tick, console.say)
     order = list(plan.settings)
     results.sort(key=lambda result: order.index(result.codec))  # stable: by codec, then by picture
-    report = Report(photos, left_out, order, plan.missing, list(plan.metrics), results)
+    set_results = []
+    if measures:
+        with console.counted("judging all pictures together") as tick:
+            set_tasks = [SetTask(together, codec, setting, measures) for codec, setting in plan.points()]
+            set_results = judge(set_tasks, store, jobs, tick, console.say)
+    missing = plan.missing | refused
+    report = Report(photos, left_out, order, missing, list(plan.metrics), results, list(measures), set_results)
     if out is not None:
         write_data(report, out)
         _write_pictures(report, out, jobs)
@@ -160,5 +184,8 @@ def _exit_code(report: Report) -> int:
     failed = [result for result in report.results if result.error]
     for result in failed:
         console.say(f"{names[result.digest]}: {result.codec}@{result.setting:g}: {result.error}")
+    failed_sets = [result for result in report.set_results if result.error]
+    for result in failed_sets:
+        console.say(f"all pictures together: {result.codec}@{result.setting:g}: {result.error}")
     named = any(item.named for item in report.left_out)
-    return LcodecError.exit_code if failed or named else 0
+    return LcodecError.exit_code if failed or failed_sets or named else 0

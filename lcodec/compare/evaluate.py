@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -28,15 +28,36 @@ from lcodec.metrics import MEASURES
 from lcodec.picture import Picture, read_picture
 from lcodec.processes import as_finished
 
-__all__ = ["Result", "Store", "Task", "code_once", "evaluate", "run_tasks"]
+__all__ = ["Result", "Store", "Task", "Work", "code_once", "evaluate", "finish", "read", "reason_of", "run_tasks"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+W = TypeVar("W", bound="Work")
 #: The error of a task that killed the processes that worked on it.
 DIED = "the process died (out of memory?)"
 
 Tick = Callable[[int, int], None]  #: called with how many tasks are done, and how many there are
 Note = Callable[[str], None]  #: told what the user should know
+
+
+class Work(Protocol):
+    """What a result is the answer to."""
+
+    @property
+    def digest(self) -> str:
+        """Of the picture, or of all pictures of a set: results are filed under it."""
+
+    @property
+    def codec(self) -> str:
+        """Name of a codec."""
+
+    @property
+    def setting(self) -> float:
+        """One of its settings."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the figures that a result must have."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +69,17 @@ class Task:
     setting: float
     metrics: tuple[str, ...]
 
+    @property
+    def digest(self) -> str:
+        """Of the picture."""
+        return self.photo.digest
+
 
 @dataclass(frozen=True)
 class Result:
     """What came of a task."""
 
-    digest: str  #: of the picture
+    digest: str  #: of the picture, or of a set of them
     codec: str
     version: str  #: of the codec
     setting: float
@@ -95,9 +121,9 @@ class Store:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(to_json(asdict(result)) + "\n")
 
-    def find(self, task: Task) -> Result | None:
+    def find(self, task: Work) -> Result | None:
         """Return the finished result of a task, if it has all metrics that the task asks for."""
-        result = self.results.get((task.photo.digest, task.codec, open_codec(task.codec).version(), task.setting))
+        result = self.results.get((task.digest, task.codec, open_codec(task.codec).version(), task.setting))
         if result is None or result.error is not None or not set(task.metrics) <= result.metrics.keys():
             return None
         return result
@@ -116,6 +142,13 @@ def _read_results(path: Path) -> Iterator[Result]:
 
 def evaluate(tasks: Sequence[Task], store: Store, jobs: int, tick: Tick, note: Note) -> list[Result]:
     """Return the results of all tasks, in their order; those that the store has are not computed again."""
+    return finish(_measure, tasks, store, jobs, tick, note)
+
+
+def finish(
+    work: Callable[[W], Result], tasks: Sequence[W], store: Store, jobs: int, tick: Tick, note: Note
+) -> list[Result]:
+    """Return `work` of all tasks, in their order: from the store, or done now and kept there."""
     found: dict[tuple[str, str, float], Result] = {}
     missing = []
     for task in tasks:
@@ -125,12 +158,12 @@ def evaluate(tasks: Sequence[Task], store: Store, jobs: int, tick: Tick, note: N
         else:
             found[result.digest, result.codec, result.setting] = result
     tick(len(found), len(tasks))
-    with closing(run_tasks(_measure, missing, jobs, _lost, note)) as results:
+    with closing(run_tasks(work, missing, jobs, _lost, note)) as results:
         for result in results:
             store.add(result)
             found[result.digest, result.codec, result.setting] = result
             tick(len(found), len(tasks))
-    return [found[task.photo.digest, task.codec, task.setting] for task in tasks]
+    return [found[task.digest, task.codec, task.setting] for task in tasks]
 
 
 def run_tasks(
@@ -162,8 +195,8 @@ class _Inside(Generic[T, R]):
 # ------------------------------------------------------------------------------------------------------ one result
 
 
-def _lost(task: Task) -> Result:
-    return Result(task.photo.digest, task.codec, open_codec(task.codec).version(), task.setting, error=DIED)
+def _lost(task: Work) -> Result:
+    return Result(task.digest, task.codec, open_codec(task.codec).version(), task.setting, error=DIED)
 
 
 def _measure(task: Task) -> Result:
@@ -174,11 +207,15 @@ def _measure(task: Task) -> Result:
         size, decoded, encode_s, decode_s = code_once(codec, original, task.setting)
         metrics = {name: MEASURES[name](original.pixels, decoded.pixels) for name in task.metrics}
     except Exception as error:  # whatever a foreign encoder raises must not cost the other results
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Result(**asdict(result) | {"error": reason})
+        return replace(result, error=reason_of(error))
     bpp = 8 * size / task.photo.pixels
     numbers = {"bytes": size, "bpp": bpp, "encode_s": encode_s, "decode_s": decode_s, "metrics": metrics}
     return Result(**asdict(result) | numbers)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @lru_cache(maxsize=2)  # tasks come picture by picture

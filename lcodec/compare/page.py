@@ -69,6 +69,8 @@ def _data(report: Report, matches: list[Match]) -> dict[str, Any]:
     for mean in record["means"]:
         mean["axis"] = {name: axis_value(name, mean["metrics"][name]) for name in report.metrics}
     record["bd_rates"] = [[d.metric, d.codec, d.anchor, d.percent, d.low, d.high, d.refused] for d in report.deltas()]
+    for described, figure in zip(record["set_metrics"], report.figures(), strict=True):
+        described["digits"] = figure.digits
     record["match_bpp"] = MATCH_BPP
     record["matches"] = [
         {

@@ -25,8 +25,11 @@ class Plan:
 
     def tasks(self, photos: Sequence[Photo]) -> list[Task]:
         """Return a task for each picture, codec and setting, picture by picture."""
-        pairs = [(codec, setting) for codec, settings in self.settings.items() for setting in settings]
-        return [Task(photo, codec, setting, self.metrics) for photo in photos for codec, setting in pairs]
+        return [Task(photo, codec, setting, self.metrics) for photo in photos for codec, setting in self.points()]
+
+    def points(self) -> list[tuple[str, float]]:
+        """Return each codec with each of its settings."""
+        return [(codec, setting) for codec, settings in self.settings.items() for setting in settings]
 
 
 def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:

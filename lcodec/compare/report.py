@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,10 @@ from lcodec.compare.bd_rate import bd_rate
 from lcodec.compare.codecs import open_codec
 from lcodec.compare.evaluate import Result
 from lcodec.compare.pictures import LeftOut, Photo
+from lcodec.compare.sets import ENDS, Judged, judged
 from lcodec.legible import legible, to_json
 from lcodec.metrics import MEASURES
+from lcodec.metrics.sets import SET_MEASURES, Figure
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -71,6 +73,8 @@ class Report:
     missing: dict[str, str]  #: codecs and metrics that are not at hand -> how to get them
     metrics: list[str]
     results: list[Result]
+    set_metrics: list[str] = field(default_factory=list)  #: measures of all pictures together
+    set_results: list[Result] = field(default_factory=list)  #: for each codec and setting
 
     def means(self) -> list[Mean]:
         """Return the means of each codec and setting, in the order of the results."""
@@ -85,6 +89,15 @@ class Report:
         """Return the digests of the pictures that a codec's means are over."""
         own = [result for result in self.results if result.codec == codec]
         return {result.digest for result in own} - {result.digest for result in own if result.error}
+
+    def figures(self) -> list[Figure]:
+        """Return what the measures of all pictures together consist of."""
+        return [figure for name in self.set_metrics for figure in SET_MEASURES[name].figures]
+
+    def judged(self) -> list[tuple[Result, list[Judged]]]:
+        """Return the figures of all pictures together, of each codec and setting that did not fail."""
+        names = [figure.name for figure in self.figures()]
+        return [(result, judged(result, names)) for result in self.set_results if not result.error]
 
     def deltas(self) -> list[Delta]:
         """Return the BD-rates of each codec against each other, by each metric."""
@@ -117,6 +130,16 @@ class Report:
             "metrics": [
                 {"name": name, "title": MEASURES[name].title, "definition": MEASURES[name].definition}
                 for name in self.metrics
+            ],
+            "set_metrics": [asdict(figure) for figure in self.figures()],
+            "sets": [
+                {
+                    "codec": result.codec,
+                    "setting": result.setting,
+                    "bpp": result.bpp,
+                    "figures": {each.figure: each.record() for each in found},
+                }
+                for result, found in self.judged()
             ],
             "means": [asdict(mean) for mean in self.means()],
             "bd_rates": [asdict(delta) for delta in self.deltas()],
@@ -185,8 +208,9 @@ def tables(report: Report) -> list[Table]:
             "" if last == mean.codec else Text(title), f"{mean.setting:g}", f"{mean.bpp:.3f}", *values, *times
         )
         last = mean.codec
+    together = [_set_table(report)] if report.set_results else []
     if len(report.codecs) < 2:
-        return [means]
+        return [means, *together]
     anchor = report.codecs[0]
     deltas = Table(title=Text(f"BD-rate against {open_codec(anchor).title}, and its range; negative: fewer bits"))
     deltas.add_column("codec")
@@ -195,7 +219,26 @@ def tables(report: Report) -> list[Table]:
     found = {(delta.codec, delta.metric): delta for delta in report.deltas() if delta.anchor == anchor}
     for codec in report.codecs[1:]:
         deltas.add_row(Text(open_codec(codec).title), *(str(found[codec, name]) for name in report.metrics))
-    return [means, deltas]
+    return [means, *together, deltas]
+
+
+def _set_table(report: Report) -> Table:
+    """The figures of all pictures together."""
+    from rich.table import Table
+    from rich.text import Text
+
+    figures = {figure.name: figure for figure in report.figures()}
+    table = Table(title="All pictures together, with 95 % intervals")
+    table.add_column("codec")
+    for heading in ("setting", "bits/pixel", *(figure.title for figure in figures.values())):
+        table.add_column(heading, justify="right")
+    last = None
+    for result, found in report.judged():
+        cells = {each.figure: each.shown(figures[each.figure].digits) for each in found}
+        title = Text("" if last == result.codec else open_codec(result.codec).title)
+        table.add_row(title, f"{result.setting:g}", f"{result.bpp:.3f}", *(cells.get(name, "-") for name in figures))
+        last = result.codec
+    return table
 
 
 def _format(metric: str, value: float | None) -> str:
@@ -206,7 +249,7 @@ def _format(metric: str, value: float | None) -> str:
 
 
 def write_data(report: Report, folder: Path) -> None:
-    """Write report.json, pictures.csv (every result), means.csv and bd-rates.csv."""
+    """Write report.json, pictures.csv (every result), means.csv, bd-rates.csv, and sets.csv where sets were judged."""
     (folder / "report.json").write_text(to_json(report.record(), indent=1), encoding="utf-8")
     names = {photo.digest: photo.name for photo in report.photos}
     rows: list[Iterable[Any]] = [
@@ -227,6 +270,13 @@ def write_data(report: Report, folder: Path) -> None:
     for d in report.deltas():
         rows.append((d.metric, d.codec, d.anchor, *map(_number, (d.percent, d.low, d.high)), d.refused or ""))
     _write_csv(folder / "bd-rates.csv", rows)
+    if report.set_results:
+        columns = [f"{figure.name}{end}" for figure in report.figures() for end in ENDS]
+        rows = [("codec", "setting", "bpp", *columns, "error")]
+        for r in report.set_results:
+            numbers = (_number(r.metrics.get(name)) for name in columns)
+            rows.append((r.codec, f"{r.setting:g}", _number(r.bpp), *numbers, r.error or ""))
+        _write_csv(folder / "sets.csv", rows)
 
 
 def _number(value: float | None) -> str:

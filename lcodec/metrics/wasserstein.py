@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lcodec.metrics.psnr import check_pair
 
-__all__ = ["BANDS", "POOLINGS", "VARIANCE_FLOOR", "VARIANCE_OFFSET", "wasserstein"]
+__all__ = ["BANDS", "POOLINGS", "VARIANCE_FLOOR", "VARIANCE_OFFSET", "laplacian_pyramid", "wasserstein"]
 
 #: Octaves of the pyramid; what is left below them is one band more.
 BANDS = 3
@@ -46,7 +46,7 @@ def wasserstein(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> floa
     """
     check_pair(original, decoded)
     total = 0.0
-    pyramids = (_pyramid(picture.astype(np.float64) / 255) for picture in (original, decoded))
+    pyramids = (laplacian_pyramid(picture.astype(np.float64) / 255) for picture in (original, decoded))
     for first, second in zip(*pyramids, strict=True):
         variance = first.var(axis=(0, 1)).mean() + VARIANCE_FLOOR
         moments = [(band, band * band) for band in (first, second)]
@@ -59,7 +59,7 @@ def wasserstein(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> floa
     return total
 
 
-def _pyramid(picture: Planes) -> list[Planes]:
+def laplacian_pyramid(picture: Planes) -> list[Planes]:
     """Bands of a Laplacian pyramid, the finest first, and the residual."""
     bands = []
     for _ in range(BANDS):
