@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
+import tarfile
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from benchmarks.realism import _law, _told_apart, area_under_curve, top_octave
+from benchmarks.realism import _law, _of_set, photos_in, told_apart
+from lcodec.metrics.sets import SET_MEASURES, patches_of
 from tests.support.pictures import picture
-
-
-def test_area_under_the_curve() -> None:
-    low, high = np.arange(10.0), np.arange(10.0) + 20
-    assert area_under_curve(high, low) == 1
-    assert area_under_curve(low, high) == 0
-    assert area_under_curve(low, low) == 0.5
-
-
-def test_energy_of_the_top_octave_is_of_fine_detail() -> None:
-    rows, columns = np.mgrid[:64, :64]
-    fine, coarse = (
-        np.repeat((128 + 60 * np.sin(2 * np.pi * frequency * (rows + columns)))[:, :, None], 3, axis=2).astype(np.uint8)
-        for frequency in (0.3, 0.1)
-    )
-    assert top_octave(fine) > 100 * top_octave(coarse)
 
 
 def test_the_law_joins_both_ends() -> None:
@@ -32,7 +21,35 @@ def test_the_law_joins_both_ends() -> None:
     assert 29 < found[1] < 30  # a quarter of the way in distortion
 
 
-def test_a_fresh_critic_tells_what_is_to_be_told() -> None:
-    originals = [picture(120, 130, seed=seed) for seed in range(4)]
-    flat = [np.full_like(each, 128) for each in originals]
-    assert _told_apart((originals[:2], flat[:2]), (originals[2:], flat[2:]), 0, 12) > 0.9
+def test_critics_of_other_photos_tell_what_is_to_be_told() -> None:
+    originals = [picture(130, 130, seed=seed) for seed in range(4)]
+    pairs = [(each, np.full_like(each, 128)) for each in originals]
+    found, least, most = told_apart(patches_of(pairs[:2]), patches_of(pairs[2:]), 12)
+    assert 0.9 < least <= found["auc"].value <= most <= 1
+
+
+def test_what_a_small_set_lacks_is_said_once_and_left_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    originals = [picture(300, 300, seed=seed) for seed in range(5)]
+    patches, told = patches_of((each, each) for each in originals), set[str]()
+    columns = [_of_set(patches, patches, 1, told) for _ in range(2)]
+    assert columns[0] == columns[1]
+    assert columns[0]["octave-1"] == "1.000"
+    assert {columns[0][name] for name in ("kid", "kid_low", "auc", "auc_least")} == {""}
+    assert capsys.readouterr().out.count("auc is left out: needs 256 patches") == 1
+    names = {figure.name for measure in SET_MEASURES.values() for figure in measure.figures}
+    assert names < columns[0].keys()
+
+
+def test_photos_of_folders_and_of_tar_files_are_spread_evenly(tmp_path: Path) -> None:
+    for number in range(6):
+        Image.fromarray(picture(20, 20, seed=number)).save(tmp_path / f"{number}.png")
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for number in range(4):
+            archive.add(tmp_path / f"{number}.png", f"in/{number}.png")
+    found = [photo.decode() for photo in photos_in([tmp_path], 5)]  # 0, 2, 4 of the folder, 0 and 2 of the tar file
+    for pixels, number in zip(found, (0, 2, 4, 0, 2), strict=True):
+        assert pixels is not None
+        assert (pixels == picture(20, 20, seed=number)).all()
+    assert len(photos_in([tmp_path], 99)) == 10
+    with pytest.raises(SystemExit, match="no photos in"):
+        photos_in([tmp_path / "none"], 3)

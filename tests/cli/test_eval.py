@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lcodec.compare import evaluate
+from lcodec.compare import evaluate, sets
+from lcodec.compare.codecs import Codec
+from lcodec.errors import LcodecError
+from lcodec.picture import Picture
 from lcodec.zoo import Zoo
+from tests.support.pictures import picture
 
 from .conftest import Run
 
@@ -158,6 +162,70 @@ def test_interrupted_and_resumed(run: Run, folder: Path, tmp_path: Path, monkeyp
     assert run("eval", folder, *FAST, "--out", out).code == 0
     assert run("eval", folder, *FAST[:4], "--metric", "haarpsi", "--metric", "psnr-y", "--out", out).code == 0
     assert again == []  # the others were kept
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Four photos with room for 16 patches each, and a small one."""
+    folder = tmp_path / "several"
+    folder.mkdir()
+    for seed in range(4):
+        Image.fromarray(picture(260, 270, seed=seed)).save(folder / f"{seed}.png")
+    Image.fromarray(picture(60, 300)).save(folder / "small.png")
+    return folder
+
+
+SETS = ("--codec", "jpeg-444@5,95", "--metric", "psnr", "--set-metric", "spectrum", "--set-metric", "marginals")
+
+
+def test_all_pictures_together(run: Run, several: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    result = run("eval", several, *SETS, "--json", "--out", out)
+    assert result.code == 0
+    (report,) = result.records
+    assert [each["name"] for each in report["set_metrics"]] == ["octave-1", "octave-2", "octave-3", "marginals"]
+    low, high = report["sets"]
+    assert (low["setting"], high["setting"]) == (5, 95)
+    assert low["bpp"] < high["bpp"]
+    assert abs(high["figures"]["octave-1"]["value"] - 1) < 0.1 < abs(low["figures"]["octave-1"]["value"] - 1)
+    assert high["figures"]["marginals"]["high"] < low["figures"]["marginals"]["low"]
+    with (out / "sets.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["marginals_low"]) == pytest.approx(low["figures"]["marginals"]["low"], abs=1e-6)
+
+    again = []
+    monkeypatch.setattr(sets, "_judge", again.append)
+    second = run("eval", several, *SETS, "--json", "--out", out)
+    assert (again, second.records[0]["sets"]) == ([], report["sets"])
+    text = run("eval", several, *SETS, "--out", out).out.decode()
+    assert "All pictures together, with 95 % intervals" in text
+
+
+def test_a_set_that_is_too_small_for_a_measure_is_refused_in_a_line(run: Run, several: Path) -> None:
+    result = run("eval", several, *SETS[:6], "--set-metric", "auc", "--json")
+    assert result.code == 0
+    why = "needs 256 patches of 64x64 pixels from 8 photos at least; there are 64 from 4"
+    assert result.err == f"lcodec: missing: auc: {why}\n"
+    (report,) = result.records
+    assert report["missing"]["auc"] == why
+    assert (report["sets"], report["set_metrics"]) == ([], [])
+
+
+def test_a_codec_that_fails_on_one_picture_has_no_figures_of_the_set(
+    run: Run, several: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code_once = sets.code_once
+
+    def failing(codec: Codec, original: Picture, setting: float) -> tuple[int, Picture, float, float]:
+        if setting == 5:
+            raise LcodecError("no more")
+        return code_once(codec, original, setting)
+
+    monkeypatch.setattr(sets, "code_once", failing)
+    result = run("eval", several, *SETS, "--json")
+    assert result.code == 1
+    assert result.err == "lcodec: all pictures together: jpeg-444@5: no more\n"
+    assert [each["setting"] for each in result.records[0]["sets"]] == [95]
 
 
 def test_jobs_give_the_same_figures(run: Run, folder: Path) -> None:

@@ -96,17 +96,17 @@ SET_MEASURES = {
             patches=256,
             missing=_torch,
         ),
-        SetMeasure("spectrum", tuple(map(_octave, range(len(OCTAVES)))), spectrum, 4, 64, _nothing),
+        SetMeasure(
+            "spectrum",
+            tuple(_octave(number) for number in range(len(OCTAVES))),
+            spectrum,
+            photos=4,
+            patches=64,
+            missing=_nothing,
+        ),
         SetMeasure(
             "marginals",
-            (
-                Figure(
-                    "marginals",
-                    "marginals",
-                    "Wasserstein distance of the distributions of sub-band coefficients, in deviations; 0 is the same.",
-                    4,
-                ),
-            ),
+            (Figure("marginals", "marginals", "Distance of histograms of sub-bands, in deviations; 0: the same.", 4),),
             marginals,
             photos=4,
             patches=64,

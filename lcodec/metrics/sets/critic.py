@@ -25,7 +25,7 @@ from lcodec.metrics.sets.patches import Patches, Pixels
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-__all__ = ["STEPS", "area_under_curve", "judged", "told_apart", "train_critic"]
+__all__ = ["STEPS", "judged", "told_apart", "train_critic"]
 
 #: Steps of training, and pairs of patches in each.
 STEPS, _BATCH = 100, 16
@@ -41,7 +41,7 @@ _SCORED = 256
 Critic = Callable[[Pixels], NDArray[np.float64]]
 
 
-def told_apart(patches: Patches) -> dict[str, Estimate]:
+def told_apart(patches: Patches, steps: int = STEPS) -> dict[str, Estimate]:
     """Return what fresh critics tell apart of a set: `auc`, and `jsd` in bits.
 
     The photos are dealt into two halves; a critic is trained on each and judges the other. `auc` is the chance that an
@@ -56,7 +56,7 @@ def told_apart(patches: Patches) -> dict[str, Estimate]:
     half = patches.photos % 2
     originals, decoded = (np.zeros(len(half)) for _ in range(2))
     for fold in (0, 1):
-        critic, own = train_critic(patches.only(half != fold), seed=fold), half == fold
+        critic, own = train_critic(patches.only(half != fold), fold, steps), half == fold
         originals[own], decoded[own] = critic(patches.originals[own]), critic(patches.decoded[own])
     return judged(originals, decoded, patches.photos, np.arange(patches.count) % 2)
 
@@ -88,11 +88,6 @@ def judged(
         "auc": with_interval(lambda weights: pair_mean(wins * alike, counts, weights), len(critics)),
         "jsd": with_interval(divergence, len(critics)),
     }
-
-
-def area_under_curve(originals: NDArray[np.float64], decoded: NDArray[np.float64]) -> float:
-    """Return the chance that an original scores more than a decoded picture, a tie counting half."""
-    return float(_wins(originals, decoded).mean())
 
 
 def _wins(originals: NDArray[np.float64], decoded: NDArray[np.float64]) -> NDArray[np.float64]:

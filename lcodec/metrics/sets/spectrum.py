@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lcodec.metrics.sets.estimate import Estimate, with_interval
 from lcodec.metrics.sets.patches import PATCH, Patches, Pixels
-from lcodec.metrics.wasserstein import BANDS, laplacian_pyramid
+from lcodec.metrics.wasserstein import BANDS, VARIANCE_FLOOR, laplacian_pyramid
 
 __all__ = ["OCTAVES", "marginals", "octave_energies", "spectrum"]
 
@@ -21,8 +21,6 @@ OCTAVES = ((0.25, 0.5), (0.125, 0.25), (0.0625, 0.125))
 _BINS = 1021
 #: Of one 8-bit level, the variance of the rounding: added to every energy, so that flat photos have ratios too.
 _ROUNDING = 1 / 12 / 255**2
-#: Added to the deviation of a band that divides.
-_LEAST_DEVIATION = 1 / 255
 
 
 def spectrum(patches: Patches) -> dict[str, Estimate]:
@@ -72,8 +70,8 @@ def marginals(patches: Patches) -> dict[str, Estimate]:
         first, second = (np.tensordot(weights, each, 1) for each in (originals, decoded))  # (BANDS, bins)
         first, second = (each / each.sum(axis=1, keepdims=True) for each in (first, second))
         moved = np.abs((first - second).cumsum(axis=1)).sum(axis=1) * (levels[1] - levels[0])
-        deviation = np.sqrt(first @ levels**2 - (first @ levels) ** 2)
-        return float((moved / (deviation + _LEAST_DEVIATION)).mean())
+        variance = first @ levels**2 - (first @ levels) ** 2
+        return float((moved / np.sqrt(variance + VARIANCE_FLOOR)).mean())
 
     return {"marginals": with_interval(distance, len(originals))}
 
