@@ -14,6 +14,7 @@ from PIL import Image
 from lcodec.cli import main
 from tests.support.browser import Browser, programs
 from tests.support.command import PHOTO
+from tests.support.pictures import picture
 
 needs_browser = pytest.mark.skipif(programs() is None, reason="no chromium with chromedriver on the PATH")
 
@@ -91,6 +92,23 @@ def test_the_page_shows_the_report(browser: Browser, page: Path, width: int) -> 
     assert browser.run("return document.querySelectorAll('#chart polyline').length") == 5
     assert browser.run("return document.querySelectorAll('#table tbody tr').length") == 4 * 3 + 8
     assert browser.run("return document.querySelectorAll('#deltas tbody tr').length") == 4
+    assert browser.console() == []
+
+
+@needs_browser
+def test_figures_of_all_pictures_together(browser: Browser, page: Path, tmp_path: Path) -> None:
+    browser.open(page, 1400)
+    assert browser.run("return document.getElementById('sets')") is None  # nobody asked for any
+    for seed in range(4):
+        Image.fromarray(picture(260, 270, seed=seed)).save(tmp_path / f"{seed}.png")
+    out = tmp_path / "report"
+    asked = ["--codec", "jpeg-420@10,90", "--metric", "psnr", "--set-metric", "spectrum", "--set-metric", "marginals"]
+    assert main(["eval", str(tmp_path), *asked, "--out", str(out)]) == 0
+    browser.open(out / "report.html", 1400)
+    cells = browser.run("return [...document.querySelectorAll('#together tbody tr')].map(row => row.cells.length)")
+    assert cells == [3 + 4, 3 + 4]
+    assert " to " in browser.run("return document.querySelector('#together td small').textContent")
+    assert "cycles a pixel" in browser.run("return document.getElementById('definitions').textContent")
     assert browser.console() == []
 
 
