@@ -84,7 +84,7 @@ def judge(tasks: Sequence[SetTask], store: Store, jobs: int, tick: Tick, note: N
 
 
 def judged(result: Result, figures: Sequence[str]) -> list[Judged]:
-    """Return the figures of a result, without those that it has not."""
+    """Return the figures that a result has."""
     found = []
     for figure in figures:
         values = [result.metrics.get(f"{figure}{end}") for end in ENDS]
