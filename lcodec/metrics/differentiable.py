@@ -1,10 +1,12 @@
-"""Distortions that a model is trained for, differentiable, each on a scale on which the same lambda suits it.
+"""Metrics that can be minimised: of batches of torch tensors, with gradients.
 
-Lambda multiplies a mean squared error on the 0..255 scale, or MS_SSIM_WEIGHT (1 - MS-SSIM).
+`LOSSES` has each by its name. `distortion` is what a model is trained for, on a scale on which the same lambda suits
+each aim: lambda multiplies a mean squared error on the 0..255 scale, or MS_SSIM_WEIGHT (1 - MS-SSIM).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import assert_never
 
@@ -14,9 +16,10 @@ from torch import Tensor
 
 from lcodec.goal import MS_SSIM_WEIGHT, Aim
 from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
+from lcodec.metrics.nlpd import FLOORS, KERNEL, NEIGHBOURS
 from lcodec.metrics.wasserstein import BANDS, POOLINGS, VARIANCE_FLOOR, VARIANCE_OFFSET
 
-__all__ = ["MIN_CROP", "distortion", "ms_ssim", "top_octave", "wasserstein"]
+__all__ = ["LOSSES", "MIN_CROP", "distortion", "ms_ssim", "nlpd", "top_octave", "wasserstein"]
 
 #: Smallest side of a crop for each aim, a multiple of 64.
 MIN_CROP: dict[Aim, int] = {"mse": 64, "ms-ssim": -(-MIN_SIDE_PX // 64) * 64}
@@ -163,3 +166,67 @@ def top_octave(decoded: Tensor, original: Tensor) -> Tensor:
         x = pictures.float().permute(0, 3, 1, 2).reshape(-1, 1, *pictures.shape[1:3])
         energies.append(_pyramid(x)[0].reshape(len(pictures), -1).square().mean(dim=1))
     return energies[0] / (energies[1] + VARIANCE_OFFSET)
+
+
+#: Under the roots of NLPD, whose slope at zero is infinite. So a loss of 0 reads 1e-5.
+_ROOT_OFFSET = 1e-10
+
+
+def nlpd(decoded: Tensor, original: Tensor) -> Tensor:
+    """Normalised Laplacian pyramid distance, as `lcodec.metrics.nlpd` defines it.
+
+    Args:
+        decoded: (N, H, W, C), 0..1, not clipped.
+        original: likewise.
+
+    Returns:
+        (N,), from 0 (1e-5, to keep gradients finite).
+    """
+    count, height, width, _ = original.shape
+    with torch.autocast(original.device.type, enabled=False):
+        x = torch.cat((original, decoded)).float().permute(0, 3, 1, 2).reshape(-1, 1, height, width)
+        total = torch.zeros(count, device=x.device)
+        for scale, floor in enumerate(FLOORS):
+            band = x
+            if scale + 1 < len(FLOORS):
+                x = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), _burt(x.device), stride=2)
+                wide = F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 4 * _burt(x.device), stride=2)
+                band = band - wide[:, :, 4 : 4 + band.shape[2], 4 : 4 + band.shape[3]]
+            normalised = band / (floor + F.conv2d(band.abs(), _neighbours(scale, x.device), padding=2))
+            first, second = normalised.reshape(2, count, -1)
+            total = total + ((first - second).square().mean(dim=1) + _ROOT_OFFSET).sqrt()
+        return total / len(FLOORS)
+
+
+@cache
+def _burt(device: torch.device) -> Tensor:
+    """The low-pass of NLPD's pyramid, (1, 1, 5, 5)."""
+    row = torch.tensor(KERNEL, device=device)
+    return (row[:, None] * row)[None, None]
+
+
+@cache
+def _neighbours(scale: int, device: torch.device) -> Tensor:
+    """Weights of NLPD's neighbours at a scale, (1, 1, 5, 5)."""
+    weights = torch.zeros(1, 1, 5, 5)
+    for (down, right), weight in NEIGHBOURS[scale].items():
+        weights[0, 0, 2 + down, 2 + right] = weight
+    return weights.to(device)
+
+
+def _mean_squared_error(decoded: Tensor, original: Tensor) -> Tensor:
+    return (decoded - original).square().mean(dim=(1, 2, 3))
+
+
+def _structure_lost(decoded: Tensor, original: Tensor) -> Tensor:
+    return 1 - ms_ssim(255 * decoded, 255 * original)
+
+
+#: Name of a metric -> the loss that is its least where pictures are equal: of decoded and original pictures, both
+#: (N, H, W, C), 0..1, to (N,).
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": _mean_squared_error,
+    "ms-ssim": _structure_lost,
+    "nlpd": nlpd,
+    "wasserstein": wasserstein,
+}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lcodec.metrics import butteraugli, lpips
 from lcodec.metrics.haarpsi import haarpsi
 from lcodec.metrics.ms_ssim import ms_ssim, ms_ssim_db
+from lcodec.metrics.nlpd import nlpd
 from lcodec.metrics.psnr import psnr, psnr_y
 from lcodec.metrics.ssimulacra2 import ssimulacra2
 from lcodec.metrics.wasserstein import wasserstein
@@ -87,6 +88,15 @@ MEASURES = {
             haarpsi,
             ms_ssim_db,
             "HaarPSI, dB",
+            4,
+        ),
+        Measure(
+            "nlpd",
+            "NLPD",
+            "Laparra 2016, on R, G and B; a distance, 0 is equal. Curves: -10 log10(mean).",
+            nlpd,
+            _distance_db,
+            "NLPD, -dB",
             4,
         ),
         Measure(
