@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lcodec.metrics.psnr import check_pair
 
-__all__ = ["MIN_SIDE_PX", "ms_ssim", "ms_ssim_db"]
+__all__ = ["MIN_SIDE_PX", "ms_ssim", "ms_ssim_db", "ssim"]
 
 WINDOW_PX = 11  # side of the Gaussian window
 SIGMA_PX = 1.5  # its standard deviation
@@ -62,6 +62,19 @@ def ms_ssim_db(similarity: float) -> float:
     if similarity > 1:
         raise ValueError(f"MS-SSIM is at most 1, not {similarity}")
     return math.inf if similarity == 1 else -10 * math.log10(1 - similarity)
+
+
+def ssim(first: Plane, second: Plane) -> float:
+    """Return the plain SSIM of two planes (Wang 2004): the mean over the windows that lie wholly inside.
+
+    Args:
+        first: (H, W), 0..255, both sides at least 11.
+        second: likewise.
+
+    Returns:
+        -1..1, and 1 where the planes are equal.
+    """
+    return _similarity(first, second, with_luminance=True)
 
 
 def _channel(first: Plane, second: Plane) -> float:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcodec.metrics import MIN_SIDE_PX, ms_ssim, ms_ssim_db, psnr
+from lcodec.metrics.ms_ssim import ssim
 
 
 def photo(height: int, width: int, channels: int, seed: int) -> np.ndarray:
@@ -54,6 +55,17 @@ def test_ms_ssim_is_that_of_pytorch_msssim(shape: tuple[int, int, int], strength
     measured = ms_ssim(first, second)
     assert measured == pytest.approx(reference(first, second), abs=1e-5)
     assert measured == pytest.approx(reference(first, second, exact_window=True), abs=1e-9)
+
+
+def test_plain_ssim_is_that_of_pytorch_msssim() -> None:
+    import pytorch_msssim
+    import torch
+
+    first = photo(60, 75, 1, seed=1)
+    second = damaged(first, 30, seed=2)
+    tensors = [torch.from_numpy(each.transpose(2, 0, 1)[None].astype(np.float64)) for each in (first, second)]
+    wanted = float(pytorch_msssim.ssim(*tensors, data_range=255))
+    assert ssim(*(each[:, :, 0].astype(np.float64) for each in (first, second))) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_ms_ssim_of_unrelated_and_opposite_pictures() -> None:
