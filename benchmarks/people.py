@@ -176,7 +176,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--metric", dest="metrics", action="append", default=[], metavar="NAME", help="may be repeated")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     options = parser.parse_args(None if arguments is None else list(arguments))
-    names = at_hand(options.metrics)
+    names = at_hand(options.metrics) if options.photos or options.votes or options.bapps else []
     for folder, measure, path, table in (
         (options.photos, measure_mict, MICT, mict_table),
         (options.votes, measure_votes, VOTES, votes_table),

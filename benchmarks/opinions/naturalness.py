@@ -103,8 +103,8 @@ def originals(compared: Iterable[Pair]) -> dict[Path, Path]:
 
 def scores_of(task: tuple[Path, Path, list[str]]) -> dict[str, float]:
     """Score a picture against its original by the metrics named, higher being better."""
-    shown, original, names = task
-    return {name: score(name, load(original), load(shown)) for name in names}
+    shown, original = load(task[0]), load(task[1])
+    return {name: score(name, original, shown) for name in task[2]}
 
 
 def judges(compared: list[Pair], scores: Mapping[Path, Mapping[str, float]]) -> dict[str, NDArray[np.float64]]:

@@ -254,8 +254,9 @@ def test_the_chart_shows_the_committed_results(tmp_path: Path) -> None:
     for name, line in new.items():
         assert np.allclose(line, committed[name], atol=0.01), "run `python -m benchmarks.people`"
     heights = {row["metric"]: new[row["metric"]][1, 1] for row in rows}  # y is down
-    by_score = sorted(rows, key=lambda row: -float(row["score"]))
-    assert [row["metric"] for row in by_score] == sorted(heights, key=lambda name: heights[name])
+    scores = {row["metric"]: float(row["score"]) for row in rows}
+    from_the_top = [scores[name] for name in sorted(heights, key=lambda name: heights[name])]
+    assert from_the_top == sorted(scores.values(), reverse=True)
 
 
 def test_results_are_of_the_whole_sets() -> None:
@@ -280,6 +281,6 @@ def test_rows_of_other_metrics_are_kept(tmp_path: Path) -> None:
     assert rows == [("ceiling", "old"), ("psnr", "new"), ("wasserstein", "new"), ("lpips", "old")]
 
 
-def test_an_unknown_metric_is_refused() -> None:
+def test_an_unknown_metric_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no metric is called psrn"):
-        people.main(["--metric", "psrn"])
+        people.main(["--photos", str(tmp_path), "--metric", "psrn"])
