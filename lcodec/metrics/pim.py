@@ -22,7 +22,7 @@ from lcodec.zoo import Zoo, read_metric
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NAME", "arrays_of", "file_of", "missing", "pim"]
+__all__ = ["NAME", "arrays_of", "file_of", "loss", "missing", "pim"]
 
 #: Name of the metric's file in the folders of models, without the suffix.
 NAME = "pim"
@@ -41,21 +41,38 @@ def pim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 
     Raises:
         ValueError: a side is under 32, the shapes differ, or the samples are not uint8.
-        ModelError: its file is not there, which `missing` says, or damaged.
+        ModelError: as `loss`.
     """
     check_pair(first, second)
     if min(first.shape[:2]) < MIN_SIDE_PX:
         raise ValueError(f"PIM needs at least {MIN_SIDE_PX} pixels a side")
+    import torch
+
+    rgb = (np.broadcast_to(picture, (*picture.shape[:2], 3)) for picture in (first, second))
+    with torch.no_grad():
+        return float(loss(*(torch.from_numpy(picture[None] / np.float32(255)) for picture in rgb)))
+
+
+def loss(decoded: Tensor, original: Tensor) -> Tensor:
+    """PIM of batches, differentiable.
+
+    Args:
+        decoded: (N, H, W, 3), 0..1, not clipped, both sides at least 32.
+        original: likewise.
+
+    Returns:
+        (N,), from 0.
+
+    Raises:
+        ModelError: the metric's file is not there, which `missing` says, or damaged.
+    """
+    from lcodec.networks.pim import distance
+
     file = file_of(NAME)
     if file is None:
         raise ModelError(f"no metric named {NAME!r} is installed: {missing()}")
-    import torch
-
-    from lcodec.networks.pim import distance
-
-    pictures = [torch.from_numpy(np.broadcast_to(each, (*each.shape[:2], 3))[None] / 255) for each in (first, second)]
-    with torch.no_grad():
-        return float(distance(arrays_of(file), *pictures))
+    arrays = {name: value.to(decoded.device) for name, value in arrays_of(file).items()}
+    return distance(arrays, decoded, original)
 
 
 def missing() -> str | None:

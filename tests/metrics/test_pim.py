@@ -65,9 +65,10 @@ def test_strips_are_as_if_all_were_computed_at_once(photo: Pixels, monkeypatch: 
         torch.testing.assert_close(network.distance(params, *given), whole)
 
 
-def test_it_is_differentiable() -> None:
+def test_it_is_differentiable(installed: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.rand((2, 32, 32, 3), generator=generator) for _ in range(2))
+    torch.testing.assert_close(module.loss(second, first), network.distance(PARAMS, first, second), rtol=5e-3, atol=0)
     second.requires_grad_()
     value = network.distance(PARAMS, first, second)
     (gradient,) = torch.autograd.grad(value.sum(), second)
