@@ -139,6 +139,14 @@ def test_places_move_by_no_more_than_is_said(monkeypatch: pytest.MonkeyPatch) ->
     assert 0.1 < float(motion.max()) < 32 * (positives.SCALE + positives.ROTATION)
 
 
+def test_the_hardest_edges_have_views() -> None:
+    """Black and white by chance: cubics between them go beyond both."""
+    speckles = 255 * torch.randint(2, (8, 64, 64, 3), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    for view in views(torch.cat((speckles, speckles), dim=3), torch.Generator().manual_seed(1)):
+        assert view.isfinite().all()
+        assert 0 <= float(view.min()) < float(view.max()) <= 1
+
+
 def test_gain_and_noise_are_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = torch.full((64, 64, 64, 6), 128, dtype=torch.uint8)
     first, second = views(grey, torch.Generator().manual_seed(1))

@@ -109,7 +109,7 @@ class PerceptualInformation(TrainingObjective):
     def metadata(self) -> dict[str, str]:
         return {"aim": METRIC}
 
-    def losses(self, params: Parameters, batch: Batch, noise: torch.Generator, _: Hashable) -> Losses:
+    def losses(self, params: Parameters, batch: Batch, noise: torch.Generator, kind: Hashable) -> Losses:  # noqa: ARG002
         with torch.no_grad(), torch.autocast(batch.crops.device.type, enabled=False):
             both = bands_of(torch.cat(views(batch.crops, noise)))
         count, contrast, agreement, apart = len(batch.crops), [], [], []

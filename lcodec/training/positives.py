@@ -61,6 +61,9 @@ def views(crops: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _sample(pictures: Tensor, at: Tensor) -> Tensor:
-    """Pictures (N, C, H, H) at places (N, 2, H, H), x and y in pixels from the middle; mirrored beyond the edges."""
+    """Pictures (N, C, H, H) at places (N, 2, H, H), x and y in pixels from the middle; mirrored beyond the edges.
+
+    Clipped to 0..1: beside edges of black and white, cubics go far enough below 0 for noise to have no root.
+    """
     grid = (at * 2 / pictures.shape[-1]).permute(0, 2, 3, 1)
-    return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp(0, 1)
