@@ -78,7 +78,10 @@ PICTURE_SUFFIXES = {
 # ------------------------------------------------------------------------------------------------------ comparisons
 
 #: Names of the metrics (`lcodec.metrics.MEASURES`), in the order of reports.
-METRICS = ("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "nlpd", "wasserstein", "butteraugli", "lpips")
+METRICS = (
+    *("psnr", "psnr-y", "ms-ssim", "ssimulacra2", "haarpsi", "nlpd", "wasserstein"),
+    *("butteraugli", "lpips", "pim"),
+)
 #: Names of the measures of whole sets (`lcodec.metrics.sets.SET_MEASURES`), in the order of reports.
 SET_METRICS = ("kid", "auc", "spectrum", "marginals")
 #: Names of the codecs that ours are compared with (`lcodec.compare.codecs.RIVALS`), in the order of reports.

@@ -8,6 +8,8 @@ A model file (safetensors) has float16 arrays for the float networks, float32 lo
 A file may also hold a synthesis alone, made for the entropy part of another model, which its metadata name
 (`entropy_id`): what was coded with that model can then be decoded with either synthesis. Such a one is generative: it
 is one end of realism, of which the other is the synthesis of the model it was made for (`lcodec.networks.generator`).
+
+Metrics that were trained (`lcodec.networks.pim`) are no models: they stand in a list of their own in the `index.json`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcodec.errors import ModelError
 from lcodec.goal import UNSAID, Goal
+from lcodec.index import Entry, Metric, listed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,10 +35,21 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["EFFORT", "ENTROPY", "REALISM", "SYNTHESIS", "Entry", "Model", "Zoo", "as_model", "identify"]
+__all__ = [
+    "EFFORT",
+    "ENTROPY",
+    "METRIC",
+    "REALISM",
+    "SYNTHESIS",
+    "Model",
+    "Zoo",
+    "as_model",
+    "identify",
+    "read_metric",
+]
 
-#: What a generative synthesis is trained for, in place of the aim of a `Goal`.
-REALISM = "realism"
+#: What a generative synthesis is trained for, in place of the aim of a `Goal`; and what a metric says there.
+REALISM, METRIC = "realism", "metric"
 _HOW = "-m names its file, LCODEC_MODELS its folder"
 #: Prefixes of the arrays that each id covers.
 ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
@@ -44,21 +58,6 @@ SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
 ANALYSIS = ("analysis.", "hyper_analysis.", "gain.analysis")
 #: Prefix of what was measured for the encoder (`lcodec.effort.measure`); a model may do without.
 EFFORT = "effort."
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One model of an index."""
-
-    name: str
-    path: Path
-    size: int  #: bytes
-    sha256: str  #: of the file
-    entropy_id: str  #: hexadecimal, 8 bytes
-    synthesis_id: str  #: hexadecimal, 4 bytes
-    aim: str  #: what it was trained for
-    summary: str  #: one line
-    synthesis_only: bool = False  #: the file is a synthesis for the model of this entropy id
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ def as_model(arrays: Arrays, name: str, goal: Goal = UNSAID) -> Model:
     return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4), goal)
 
 
-def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Arrays and metadata of a model file, or of one with a synthesis alone."""
+def _arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Arrays and metadata of a file."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -161,10 +160,34 @@ def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot read the model {path}: {error}") from error
+    return arrays, metadata
+
+
+def read_metric(path: Path) -> Arrays:
+    """Arrays of the file of a metric.
+
+    Raises:
+        ModelError: it cannot be read, or is no metric.
+    """
+    arrays, metadata = _arrays(path)
+    if metadata.get("aim") != METRIC:
+        raise ModelError(f"{path} is not a metric of lcodec")
+    return arrays
+
+
+def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Arrays and metadata of a model file, or of one with a synthesis alone."""
+    arrays, metadata = _arrays(path)
+    if metadata.get("aim") == METRIC:
+        raise _is_a_metric(str(path))
     parts = SYNTHESIS if "entropy_id" in metadata else (*ANALYSIS, *SYNTHESIS, *ENTROPY)
     if not all(any(key.startswith(prefix) for key in arrays) for prefix in parts):
         raise ModelError(f"{path} is not an lcodec model")
     return arrays, metadata
+
+
+def _is_a_metric(name: str) -> ModelError:
+    return ModelError(f"{name} is a metric, not a codec: it measures, as in lcodec eval --metric pim")
 
 
 def _goal(path: Path, metadata: dict[str, str]) -> Goal:
@@ -185,8 +208,8 @@ class Zoo:
     """Models in the shipped folder, in those of LCODEC_MODELS, and in `extra`; earlier folders win, `extra` first."""
 
     def __init__(self, extra: Sequence[Path] = ()) -> None:
-        listed = [Path(folder) for folder in os.environ.get("LCODEC_MODELS", "").split(os.pathsep) if folder]
-        self.folders = [*extra, *listed, _bundled()]
+        named = [Path(folder) for folder in os.environ.get("LCODEC_MODELS", "").split(os.pathsep) if folder]
+        self.folders = [*extra, *named, _bundled()]
         self._loaded: dict[Path, Model] = {}  #: of the folders
         self._given: dict[Path, Model] = {}  #: model files that were loaded by their paths
         self._blended: dict[tuple[bytes, bytes, float], Model] = {}  #: the latest one between two syntheses
@@ -210,18 +233,19 @@ class Zoo:
             found.setdefault(entry.name, entry)
         return list(found.values())
 
+    def metrics(self) -> list[Metric]:
+        """All metrics that were trained, each name once.
+
+        Raises:
+            ModelError: an index cannot be read.
+        """
+        found: dict[str, Metric] = {}
+        for metric in listed(self.folders, "metrics", Metric):
+            found.setdefault(metric.name, metric)
+        return list(found.values())
+
     def _all(self) -> Iterator[Entry]:
-        for folder in self.folders:
-            index = folder / "index.json"
-            try:
-                listed = json.loads(index.read_text())["models"]
-                for item in listed:
-                    item["path"] = folder / item.pop("file")
-                    yield Entry(**item)
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise ModelError(f"cannot read {index}: {error}") from error
+        return listed(self.folders, "models", Entry)
 
     def load(self, name: str) -> Model:
         """Load a model by its name in an index, or by the path of a model file.
@@ -239,6 +263,8 @@ class Zoo:
             if path not in self._given:
                 self._given[path] = self._whole(path, path.stem)
             return self._given[path]
+        if any(metric.name == name for metric in self.metrics()):
+            raise _is_a_metric(name)
         known = ", ".join(entry.name for entry in self.entries()) or "none"
         raise ModelError(f"no model named {name!r} (known: {known})")
 
@@ -341,8 +367,8 @@ class Zoo:
         given = ((each.name, each.entropy_id.hex()) for each in self._given.values() if each.base is None)
         return next((name for name, found in (*given, *named) if found == entropy_id.hex()), None)
 
-    def check(self, entry: Entry) -> None:
-        """Compare a model file with its index, byte for byte, and prove its entropy part exact.
+    def check(self, entry: Entry | Metric) -> None:
+        """Compare a model file with its index, byte for byte, and prove its entropy part exact, if it has one.
 
         Raises:
             ModelError: they differ.
@@ -353,7 +379,10 @@ class Zoo:
             raise ModelError(f"cannot read the model {entry.path}: {error.strerror}") from error
         if digest != entry.sha256:
             raise ModelError(f"the model file {entry.path} is not the one that its index describes")
-        _ = self._open(entry).entropy
+        if isinstance(entry, Metric):
+            read_metric(entry.path)
+        else:
+            _ = self._open(entry).entropy
 
     def _open(self, entry: Entry) -> Model:
         model = self._loaded.get(entry.path)

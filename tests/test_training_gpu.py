@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from lcodec.goal import Aim, Goal
 from lcodec.networks.ops_torch import _Depthwise, _Linear
 from lcodec.training.adversarial import Realism
-from lcodec.training.data import InMemory, Photos, cropper
+from lcodec.training.data import InMemory, Photos, cropper, load_pairs
 from lcodec.training.data.photos import Known
 from lcodec.training.export import model_arrays
 from lcodec.training.loop import READ_EVERY, train
+from lcodec.training.pim import PerceptualInformation, begin_pim
 from lcodec.training.protocol import Batch
 from lcodec.training.rate_distortion import RateDistortion
 from lcodec.training.run import begin_generative
@@ -104,6 +105,21 @@ def test_recorded_passes_of_a_generative_synthesis(photos: Photos, step: int) ->
     torch.testing.assert_close(figures, plain_figures, rtol=1e-3, atol=1e-3)
     assert flat.isfinite().all()
     assert (flat - plain).norm() < 1e-2 * plain.norm()
+
+
+@gpu
+def test_recorded_passes_of_a_metric(folder: Path) -> None:
+    """Fourier transforms, warps and windows drawn at random: no value is asked for while kernels are recorded."""
+    pairs, objective = load_pairs([], photos=[folder]), PerceptualInformation()
+    gradient = gradient_of(begin_pim(pairs, 0, "small"), objective, device="cuda")
+    crops = cropper(pairs, torch.device("cuda"))(pairs.draw(16, 64, np.random.default_rng(0)))
+    ones = torch.ones(16, device="cuda")
+    for seed in (1, 2):
+        results = []
+        for compute in (gradient, gradient._run):
+            gradient.noise.manual_seed(seed)
+            results.append([result.clone() for result in compute(Batch(crops, ones, ones, ones.sum()), None)])
+        torch.testing.assert_close(*results, rtol=1e-3, atol=1e-3)
 
 
 def _larger(photos: Photos) -> InMemory:

@@ -7,8 +7,9 @@ import click
 from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.errors import ModelError
+from lcodec.index import Entry, Metric
 from lcodec.legible import legible
-from lcodec.zoo import Entry, Zoo
+from lcodec.zoo import METRIC, Zoo
 
 __all__ = ["models"]
 
@@ -18,6 +19,7 @@ Examples:
   lcodec models check
   LCODEC_MODELS=~/mine lcodec models list --json
 
+Metrics that were trained (eval --metric) are listed as well; they code nothing.
 Folders named in LCODEC_MODELS (each with an index.json) come first, then the models that lcodec brought along.
 """
 
@@ -44,7 +46,8 @@ def check(*, names: tuple[str, ...]) -> int:
     All of them unless some are named. Exit code 4 if one is missing or differs.
     """
     zoo = Zoo()
-    known = {entry.name: entry for entry in zoo.entries()}
+    known: dict[str, Entry | Metric] = {metric.name: metric for metric in zoo.metrics()}
+    known |= {entry.name: entry for entry in zoo.entries()}
     for name in names:
         if name not in known:
             raise ModelError(f"no model named {name!r} (known: {', '.join(known) or 'none'})")
@@ -64,7 +67,8 @@ def check(*, names: tuple[str, ...]) -> int:
 
 
 def _list(*, as_json: bool) -> int:
-    entries = Zoo().entries()
+    zoo = Zoo()
+    entries: list[Entry | Metric] = [*zoo.entries(), *zoo.metrics()]
     if as_json:
         for entry in entries:
             console.print_json(_record(entry))
@@ -73,9 +77,9 @@ def _list(*, as_json: bool) -> int:
     rows += [
         (
             entry.name,
-            entry.aim,
+            METRIC if isinstance(entry, Metric) else entry.aim,
             console.human_size(entry.size),
-            f"{entry.entropy_id}-{entry.synthesis_id}",
+            entry.identity if isinstance(entry, Metric) else f"{entry.entropy_id}-{entry.synthesis_id}",
             entry.summary,
         )
         for entry in entries
@@ -88,15 +92,16 @@ def _list(*, as_json: bool) -> int:
     return 0
 
 
-def _record(entry: Entry) -> dict[str, object]:
-    return {
-        "name": entry.name,
-        "default": entry.name == defaults.MODEL,
-        "aim": entry.aim,
-        "summary": entry.summary,
-        "bytes": entry.size,
-        "entropy_id": entry.entropy_id,
-        "synthesis_id": entry.synthesis_id,
-        "sha256": entry.sha256,
-        "path": str(entry.path),
-    }
+def _record(entry: Entry | Metric) -> dict[str, object]:
+    if isinstance(entry, Metric):
+        said: dict[str, object] = {"aim": METRIC, "summary": entry.summary, "bytes": entry.size, "id": entry.identity}
+    else:
+        said = {
+            "default": entry.name == defaults.MODEL,
+            "aim": entry.aim,
+            "summary": entry.summary,
+            "bytes": entry.size,
+            "entropy_id": entry.entropy_id,
+            "synthesis_id": entry.synthesis_id,
+        }
+    return {"name": entry.name, **said, "sha256": entry.sha256, "path": str(entry.path)}

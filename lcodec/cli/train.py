@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-#: What --model calls a generative synthesis.
-_GENERATIVE = "hific"
+#: What --model calls a generative synthesis, and a metric.
+_GENERATIVE, _METRIC = "hific", "pim"
 
 _EPILOG = """\b
 Examples:
@@ -35,6 +35,7 @@ Examples:
   lcodec train photos/ --hours 8 -O runs/mine --resume
   lcodec train photos/ --init mse --seconds 700 --device cuda -O runs/tuned
   lcodec train photos/ --model hific --init mse --hours 8 -O runs/real
+  lcodec train photos/ --model pim --pairs frames/ --hours 8 -O runs/metric
   lcodec train photos/ --also screens.tar=0.1 --hours 8 -O runs/mine
   LCODEC_MODELS=runs/mine lcodec encode -m mine photo.jpg
 
@@ -75,8 +76,15 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
 )
 @click.option(
     "--model",
-    type=click.Choice([*AIMS, _GENERATIVE]),
-    help=f"{_GENERATIVE}: a generative synthesis for the model of --init, which stays as it is. The others are --aim.",
+    type=click.Choice([*AIMS, _GENERATIVE, _METRIC]),
+    help=f"{_GENERATIVE}: a generative synthesis for the model of --init, which stays as it is. "
+    f"{_METRIC}: a metric, from photos and --pairs. The others are --aim.",
+)
+@click.option(
+    "--pairs",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help=f"For {_METRIC}: folders or tar files of frames a moment apart, NAME-a.jpg and NAME-b.jpg; half of the crops.",
 )
 @click.option("-O", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
@@ -115,15 +123,20 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Markdown that ends the model's card: the photos' sources and licences, known limits.",
 )
-@click.option("--batch", type=WholeNumber(min=1), default=16, show_default=True, help="Crops a process and step.")
 @click.option(
-    "--crop", type=WholeNumber(min=64), default=128, show_default=True, help="Side of a crop, a multiple of 64."
+    "--batch", type=WholeNumber(min=1), show_default=f"16; 256 for {_METRIC}", help="Crops a process and step."
+)
+@click.option(
+    "--crop",
+    type=WholeNumber(min=64),
+    show_default=f"128; 64 for {_METRIC}",
+    help="Side of a crop, a multiple of 64.",
 )
 @click.option(
     "--lr",
     "learning_rate",
     type=Number(min=0, min_open=True),
-    show_default=f"1.2e-3; 1e-4 for {_GENERATIVE}",
+    show_default=f"1.2e-3; 1e-4 for {_GENERATIVE}, 3e-4 for {_METRIC}",
     help="Peak learning rate.",
 )
 @click.option(
@@ -156,6 +169,7 @@ def train(
     data: tuple[Path, ...],
     aim: Aim | None,
     model: str | None,
+    pairs: tuple[Path, ...],
     out: Path,
     resume: bool,
     init: str | None,
@@ -167,8 +181,8 @@ def train(
     valid: tuple[Path, ...],
     memory: int | None,
     notes: Path | None,
-    batch: int,
-    crop: int,
+    batch: int | None,
+    crop: int | None,
     learning_rate: float | None,
     seed: int,
     device: str,
@@ -183,14 +197,11 @@ def train(
     begun = time.monotonic()
     if [hours, seconds, steps].count(None) != 2:
         raise UsageError("give one of --hours, --seconds and --steps")
-    if crop % 64:
+    if crop is not None and crop % 64:
         raise UsageError("--crop must be a multiple of 64")
-    _refuse_contradictions(resume=resume, init=init, size=size)
-    if model == _GENERATIVE and (aim or not (init or resume)):
-        raise UsageError(f"--model {_GENERATIVE} is trained for the model of --init, and has no --aim")
+    _refuse_contradictions(model, aim, init, size, resume=resume, also=bool(also))
     require("torch", "lcodec train")
     ending = _text(notes)
-    from lcodec.training.data import load_photos
     from lcodec.training.launch import device_of, launched
     from lcodec.training.loop import train as run
     from lcodec.training.run import finish
@@ -207,12 +218,14 @@ def train(
         raise UsageError(f"{state_file} exists: --resume goes on from it; name another --out to start anew")
     resumed = state_file if resume else None
     objective = _objective(aim or model, init, resumed)
+    crop = crop or objective.crop
     if crop < objective.min_crop:
         raise UsageError(f"--aim {objective.metadata()['aim']} needs crops of at least {objective.min_crop} pixels")
+    if pairs and objective.frames == 1:
+        raise UsageError(f"--pairs are for --model {_METRIC}")
     with console.progress("reading", show=not quiet):
-        photos = load_photos(data, memory, processes, also)
+        photos, held_out = _load(objective, data, pairs, valid, memory, processes, also)
     photos.check(crop)
-    held_out = load_photos(valid, memory) if valid else None
     if held_out is not None:
         held_out.check(objective.min_crop)
     start = None if resume else _start(objective, photos, seed, init, size)
@@ -220,7 +233,7 @@ def train(
         _describe(photos, held_out, crop)
     peak = learning_rate or objective.learning_rate
     length = hours * 3600 if hours else seconds
-    settings = Settings(out, steps, length, batch, crop, peak, seed, processes, device, begun=begun)
+    settings = Settings(out, steps, length, batch or objective.batch, crop, peak, seed, processes, device, begun=begun)
     with _log(out) as log:
         run(settings, objective, photos, held_out, start, _Reporter(log, objective.figures, quiet=quiet))
     if rank:  # one of torchrun's others: the first has the state, and the last word
@@ -231,48 +244,81 @@ def train(
     return 0
 
 
-def _refuse_contradictions(*, resume: bool, init: str | None, size: str | None) -> None:
+def _refuse_contradictions(
+    model: str | None, aim: str | None, init: str | None, size: str | None, *, resume: bool, also: bool
+) -> None:
     if resume and init:
         raise UsageError("--resume and --init exclude each other")
     if size and (resume or init):
         raise UsageError("--size is for a new model: --resume and --init keep the size of what they start from")
+    if model == _GENERATIVE and (aim or not (init or resume)):
+        raise UsageError(f"--model {_GENERATIVE} is trained for the model of --init, and has no --aim")
+    if model == _METRIC and (aim or init or also):
+        raise UsageError(f"--model {_METRIC} begins anew, from DATA and --pairs: it has no --aim, --init or --also")
 
 
 def _objective(wanted: str | None, init: str | None, resumed: Path | None) -> TrainingObjective:
     """What to train, and for what; a run goes on for what it began with."""
     from lcodec.goal import LAMBDA_RANGE, Goal
     from lcodec.training.adversarial import Realism
+    from lcodec.training.pim import PerceptualInformation
     from lcodec.training.rate_distortion import RateDistortion
     from lcodec.training.state import about_of
-    from lcodec.zoo import REALISM, Zoo
+    from lcodec.zoo import METRIC, REALISM, Zoo
 
     if resumed is None:
+        if wanted == _METRIC:
+            return PerceptualInformation()
         if wanted == _GENERATIVE and init is not None:
             return Realism(Zoo().load(init), str(Path(init).absolute()) if Path(init).is_file() else init)
         return RateDistortion(Goal(next((aim for aim in AIMS if aim == wanted), "mse"), LAMBDA_RANGE))
     about = about_of(resumed)
+    names = {REALISM: _GENERATIVE, METRIC: _METRIC}
     try:
-        goal = None if about is None or about["aim"] == REALISM else Goal.of(about)
+        goal = None if about is None or about["aim"] in names else Goal.of(about)
     except (KeyError, ValueError):
         about = None
     if about is None:
         raise ModelError(f"{resumed} is not a training state, or is damaged")
-    began = _GENERATIVE if goal is None else goal.aim
+    began = names[about["aim"]] if goal is None else goal.aim
     if wanted not in {None, began}:
         raise UsageError(f"{resumed} is of a run for {began}, not {wanted}")
     if goal is not None:
         return RateDistortion(goal)
+    if began == _METRIC:
+        return PerceptualInformation()
     model = Zoo().load(about["model"])
     if model.entropy_id.hex() != about["entropy_id"]:
         raise ModelError(f"{resumed} is for the model {about['entropy_id']}, and {about['model']} is another now")
     return Realism(model, about["model"])
 
 
+def _load(
+    objective: TrainingObjective,
+    data: Sequence[Path],
+    pairs: Sequence[Path],
+    valid: Sequence[Path],
+    memory: int | None,
+    processes: int,
+    also: Sequence[tuple[Path, float]],
+) -> tuple[Photos, Photos | None]:
+    """What is trained on, and what is validated on, if anything."""
+    from lcodec.training.data import load_pairs, load_photos
+
+    if objective.frames == 1:
+        return load_photos(data, memory, processes, also), load_photos(valid, memory) if valid else None
+    held_out = load_pairs((), memory, photos=valid) if valid else None
+    return load_pairs(pairs, memory, processes, data), held_out
+
+
 def _start(objective: TrainingObjective, photos: Photos, seed: int, init: str | None, size: str | None) -> State:
     """State at step 0."""
     from lcodec.training.adversarial import Realism
+    from lcodec.training.pim import PerceptualInformation, begin_pim
     from lcodec.training.run import begin, begin_generative
 
+    if isinstance(objective, PerceptualInformation):
+        return begin_pim(photos, seed, size or SIZES[0])
     if isinstance(objective, Realism):
         return begin_generative(seed, objective)
     return begin(photos, seed, init, objective, size or SIZES[0])

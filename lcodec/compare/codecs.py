@@ -72,7 +72,8 @@ def open_codec(name: str) -> Codec:
     zoo = Zoo()
     models = [entry.name for entry in zoo.entries()]
     model, asked, number = name.partition(_REALISM)
-    if model not in models and not Path(model).is_file():
+    measures = {metric.name for metric in zoo.metrics()}  # asked for as a codec, the zoo says what they are
+    if model not in {*models, *measures} and not Path(model).is_file():
         families = sorted({rival.partition("-")[0] for rival in RIVALS})
         raise UsageError(f"no codec is called {model!r} (there are {', '.join([*models, *families])}, and model files)")
     return _model_codec(name, model, _share(number) if asked else None, zoo)

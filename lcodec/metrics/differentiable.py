@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcodec.goal import MS_SSIM_WEIGHT, Aim
+from lcodec.metrics import pim
 from lcodec.metrics.ms_ssim import C1, C2, MIN_SIDE_PX, SCALE_EXPONENTS, SIGMA_PX, WINDOW_PX
 from lcodec.metrics.nlpd import FLOORS, KERNEL, NEIGHBOURS
 from lcodec.metrics.wasserstein import BANDS, POOLINGS, VARIANCE_FLOOR, VARIANCE_OFFSET
@@ -229,4 +230,5 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ms-ssim": _structure_lost,
     "nlpd": nlpd,
     "wasserstein": wasserstein,
+    "pim": pim.loss,  #: of three channels; its file must be installed
 }

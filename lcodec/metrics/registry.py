@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lcodec.metrics import butteraugli, lpips
+from lcodec.metrics import butteraugli, lpips, pim
 from lcodec.metrics.haarpsi import haarpsi
 from lcodec.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from lcodec.metrics.nlpd import nlpd
@@ -127,6 +127,16 @@ MEASURES = {
             "LPIPS, -dB",
             4,
             lpips.missing,
+        ),
+        Measure(
+            "pim",
+            "PIM",
+            "Bhardwaj 2020, trained by lcodec without ratings; a distance, 0 is equal. Curves: -10 log10(mean).",
+            pim.pim,
+            _distance_db,
+            "PIM, -dB",
+            4,
+            pim.missing,
         ),
     )
 }

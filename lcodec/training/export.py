@@ -26,10 +26,19 @@ from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, ch
 from lcodec.entropy.tables import EXP2_SIZE
 from lcodec.errors import ModelError
 from lcodec.goal import Goal
+from lcodec.index import Entry, Kind, Metric
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
-from lcodec.zoo import ANALYSIS, EFFORT, ENTROPY, REALISM, SYNTHESIS, Entry, as_model, identify
+from lcodec.zoo import ANALYSIS, EFFORT, ENTROPY, METRIC, REALISM, SYNTHESIS, as_model, identify
 
-__all__ = ["float_arrays", "model_arrays", "network_arrays", "parameters_of", "write_model", "write_synthesis"]
+__all__ = [
+    "float_arrays",
+    "model_arrays",
+    "network_arrays",
+    "parameters_of",
+    "write_metric",
+    "write_model",
+    "write_synthesis",
+]
 
 #: Most fractional bits of a weight: rows of tiny weights gain nothing from more.
 SHIFT_MAX = 20
@@ -157,20 +166,35 @@ def write_synthesis(folder: Path, name: str, entropy_id: str, summary: str, arra
     return _write(folder, name, ids, {"aim": REALISM, "entropy_id": entropy_id}, summary, arrays, card)
 
 
+def write_metric(folder: Path, name: str, summary: str, arrays: Arrays, card: str) -> Metric:
+    """Do as `write_model` for a metric."""
+    path, content = folder / f"{name}.safetensors", save(arrays, {"aim": METRIC})
+    identity = identify(arrays, ("",), 8).hex()
+    metric = Metric(name, path, len(content), hashlib.sha256(content).hexdigest(), identity, summary)
+    _write_files(metric, content, card, "metrics")
+    return metric
+
+
 def _write(
     folder: Path, name: str, ids: tuple[str, str], metadata: dict[str, str], summary: str, arrays: Arrays, card: str
 ) -> Entry:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.safetensors"
-    content = save(arrays, metadata)
-    write_whole(path, content, replace=True)
+    path, content = folder / f"{name}.safetensors", save(arrays, metadata)
     digest = hashlib.sha256(content).hexdigest()
     entry = Entry(name, path, len(content), digest, *ids, metadata["aim"], summary, metadata["aim"] == REALISM)
-    write_whole(path.with_suffix(".md"), card.encode(), replace=True)
+    _write_files(entry, content, card, "models")
+    return entry
+
+
+def _write_files(entry: Entry | Metric, content: bytes, card: str, kind: Kind) -> None:
+    """Write a model's file and card, and enter it in a list of its folder's index."""
+    folder = entry.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(entry.path, content, replace=True)
+    write_whole(entry.path.with_suffix(".md"), card.encode(), replace=True)
     index = folder / "index.json"
-    listed = {other["name"]: other for other in (json.loads(index.read_text())["models"] if index.exists() else [])}
+    known: dict[str, Any] = {"models": []} | (json.loads(index.read_text()) if index.exists() else {})
+    listed = {other["name"]: other for other in known.get(kind, [])}
     # A model that was there keeps its place; that a model is whole goes without saying.
     said = {key: value for key, value in asdict(entry).items() if key != "path" and value is not False}
-    listed[name] = said | {"file": path.name}
-    write_whole(index, (json.dumps({"models": list(listed.values())}, indent=2) + "\n").encode(), replace=True)
-    return entry
+    listed[entry.name] = said | {"file": entry.path.name}
+    write_whole(index, (json.dumps(known | {kind: [*listed.values()]}, indent=2) + "\n").encode(), replace=True)

@@ -74,7 +74,7 @@ class _Trainer:
         ]
         self.gradient = Gradient(objective, self.params, self.trained, bfloat16=settings.bfloat16)
         self.crops = cropper(photos, self.device)
-        self.may_enlarge = photos.fits(2 * settings.crop)
+        self.may_enlarge = objective.enlarges and photos.fits(2 * settings.crop)
         self.drawn = self._draw()  # of the step to come
         # Steps without a finite gradient: all, and the latest in a row. Progress knows of them once they are read.
         self.passed_over = torch.tensor([float(self.progress.skipped_steps), 0.0], device=self.device)

@@ -80,8 +80,12 @@ class TrainingObjective(ABC):
     frames: int = 1
     #: Smallest side of a crop or photo, a multiple of 64.
     min_crop: int = 64
-    #: Of a run, at its peak, unless another is asked for.
+    #: Of a run, at its peak, unless another is asked for; so the crops of a process and step, and their side.
     learning_rate: float = Settings.learning_rate
+    batch: int = Settings.batch
+    crop: int = Settings.crop
+    #: Whether fewer crops of twice the side may end a run (`lcodec.training.loop`).
+    enlarges: bool = True
 
     @abstractmethod
     def groups(self, params: Parameters) -> Sequence[Group]:

@@ -170,3 +170,67 @@ def test_a_generative_synthesis_for_an_installed_model(
     monkeypatch.setenv("LCODEC_MODELS", str(out))
     gone = run("train", *few, "--steps", "22", "--resume")
     assert (gone.code, "no model named 'plain'" in gone.err) == (4, True)
+
+
+def test_a_metric_from_photos_and_frames(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told apart from codecs everywhere."""
+    frames, out = tmp_path / "frames", tmp_path / "pim"
+    frames.mkdir()
+    for end in "ab":
+        Image.fromarray(picture(70, 80, seed=3)).save(frames / f"clip-{end}.png")
+    few = (folder, "--pairs", frames, "--batch", "2", "-j", "1", "-O", out)
+    done = run("train", *few, "--model", "pim", "--steps", "1", "--valid", folder)
+    assert done.code == 0, done.err
+    assert "pim.safetensors: 0.3 MB" in done.err
+    (line,) = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert (line["crop"], line["learning_rate"]) == (64, pytest.approx(3e-4 / 200))
+    assert line.keys() >= {"contrast", "agreement", "distance", "valid_loss"}
+    assert "| photos | 5 " in (out / "pim.md").read_text()
+    assert run("train", *few, "--steps", "2", "--resume").code == 0
+    wrong = run("train", *few, "--steps", "3", "--resume", "--aim", "mse")
+    assert (wrong.code, "is of a run for pim, not mse" in wrong.err) == (2, True)
+
+    monkeypatch.setenv("LCODEC_MODELS", str(out))
+    listed = run("models")
+    assert any(row.split()[:2] == ["pim", "metric"] for row in listed.out.decode().splitlines())
+    assert run("models", "check", "pim").out == b"pim: ok\n"
+    (record,) = [record for record in run("models", "list", "--json").records if record["name"] == "pim"]
+    assert record.keys() == {"name", "aim", "summary", "bytes", "id", "sha256", "path"}
+    for name in ("pim", out / "pim.safetensors"):
+        for command in (("encode", folder / "0.png", "-o", tmp_path / "a.lcdc"), ("eval", folder / "0.png")):
+            option = "-m" if command[0] == "encode" else "--codec"
+            refused = run(*command, option, name)
+            assert (refused.code, refused.err.count("\n")) == (4, 1)
+            assert "is a metric, not a codec" in refused.err
+    assert not (tmp_path / "a.lcdc").exists()
+    measured = run("eval", folder / "0.png", "--codec", "jpeg-444@20,80", "--metric", "pim", "--json").records[0]
+    coarse, fine = (mean["metrics"]["pim"] for mean in measured["means"])
+    assert coarse > fine > 0
+    (out / "pim.safetensors").write_bytes(b"no metric")
+    assert run("models", "check", "pim").code == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "pim", "--aim", "mse"), "it has no --aim, --init or --also"),
+        (("--model", "pim", "--init", "mse"), "it has no --aim, --init or --also"),
+        (("--model", "pim", "--also", "{photos}=0.5"), "it has no --aim, --init or --also"),
+        (("--pairs", "{photos}"), "--pairs are for --model pim"),
+    ],
+)
+def test_requests_of_a_metric_that_make_no_sense(
+    run: Run, folder: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    given = [argument.format(photos=folder) for argument in arguments]
+    result = run("train", folder, "-O", tmp_path / "run", "--steps", "1", *given)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert message in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_pairs_is_said(run: Run, folder: Path, tmp_path: Path) -> None:
+    result = run("train", folder, "-O", tmp_path / "run", "--steps", "1", "--model", "pim", "--pairs", folder)
+    assert (result.code, "no photo found" in result.err) == (1, True)

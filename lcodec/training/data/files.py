@@ -20,7 +20,7 @@ from lcodec.errors import LimitError, PictureError
 from lcodec.picture import picture_size, read_picture
 from lcodec.walk import walk
 
-__all__ = ["Pixels", "Source", "find", "find_pairs"]
+__all__ = ["Pixels", "Source", "Still", "find", "find_pairs"]
 
 #: What ends the stem of the first and the second frame of a pair.
 _ENDS = ("-a", "-b")
@@ -104,6 +104,27 @@ class _Pair:
         if first is None or second is None or first.shape != second.shape:
             return None
         return np.concatenate((first, second), axis=2)
+
+
+@dataclass(frozen=True)
+class Still:
+    """A photo as a pair of frames: it stands twice in its channels."""
+
+    photo: Source
+
+    @property
+    def name(self) -> str:
+        return self.photo.name
+
+    def stored(self) -> int:
+        return self.photo.stored()
+
+    def size(self) -> tuple[int, int] | None:
+        return self.photo.size()
+
+    def decode(self) -> Pixels | None:
+        pixels = self.photo.decode()
+        return None if pixels is None else np.concatenate((pixels, pixels), axis=2)
 
 
 def find(sources: Iterable[Path]) -> Iterator[_File]:

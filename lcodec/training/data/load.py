@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lcodec.errors import PictureError
-from lcodec.training.data.files import Source, find, find_pairs
+from lcodec.training.data.files import Source, Still, find, find_pairs
 from lcodec.training.data.photos import InMemory, Known, Photos, Streamed
 
 __all__ = ["load_pairs", "load_photos"]
@@ -41,13 +41,20 @@ def load_photos(
     return _load(files, np.array(kinds, np.int64), (1 - sum(others), *others), [], 1, memory, processes)
 
 
-def load_pairs(sources: Iterable[Path], memory: int | None = None, processes: int = 1) -> Photos:
+def load_pairs(
+    sources: Iterable[Path], memory: int | None = None, processes: int = 1, photos: Iterable[Path] = ()
+) -> Photos:
     """Like `load_photos`, of pairs of frames NAME-a.jpg and NAME-b.jpg: six channels, the same place cut from both.
 
-    Files without a partner, or of another size than theirs, are skipped and named.
+    Files without a partner, or of another size than theirs, are skipped and named. Single photos are pairs of equal
+    frames; where there are both, half of the crops come from each.
     """
+    sources, photos = list(sources), list(photos)
     pairs, alone = find_pairs(sources)
-    return _load(pairs, np.zeros(len(pairs), np.int64), (1.0,), alone, 2, memory, processes)
+    stills = [Still(photo) for photo in find(photos)]
+    kinds = np.repeat((0, int(bool(sources))), (len(pairs), len(stills)))
+    shares = (0.5, 0.5) if sources and photos else (1.0,)
+    return _load([*pairs, *stills], kinds, shares, alone, 2, memory, processes)
 
 
 def _load(
