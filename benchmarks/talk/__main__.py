@@ -18,7 +18,11 @@ from benchmarks.talk.common import OUT, Figure, Given
 from benchmarks.talk.page import write_page
 from lcodec.errors import LcodecError
 
-ORDER = ("transforms",)
+ORDER = (
+    "transforms",
+    "complexity",
+    "macadam",
+)
 
 
 def figures(names: Iterable[str] = ORDER) -> list[Figure]:
@@ -53,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{head} {figure.title}", file=sys.stderr)
         started = time.monotonic()
         try:
-            figure.make(given)
+            figure.run(given)
         except (LcodecError, OSError, SystemExit) as error:
             print(f"{head} {error}", file=sys.stderr)
             failed += 1

@@ -32,6 +32,18 @@ COLOURS = {
 #: Marks of curves: shape tells apart what colour does not.
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
+#: matplotlib's settings while a figure is made.
+STYLE = {
+    "font.size": 9.5,
+    "axes.titlesize": 9.5,
+    "legend.fontsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "svg.hashsalt": "lcodec",  # else ids differ every time
+}
+
 _FOLDERS = {"photos": "--photos DIR, a folder of test photos", "train": "--train DIR..., photos to train on"}
 
 
@@ -59,6 +71,13 @@ class Figure:
         """The command that makes it, from the repository."""
         options = {"photos": " --photos DIR", "train": " --train DIR"}
         return f"python -m benchmarks.talk {self.name}" + "".join(options.get(need, "") for need in self.needs)
+
+    def run(self, given: Given) -> None:
+        """Make it, in the style of all of them."""
+        import matplotlib as mpl
+
+        with mpl.rc_context(STYLE):
+            self.make(given)
 
     def lacks(self, given: Given) -> list[str]:
         """Return what is missing to make it, in the user's words."""
@@ -95,15 +114,11 @@ def panels(
         columns: panels in a row; all of them without it.
         widths: of the columns, relative to each other.
     """
-    import matplotlib as mpl
     from matplotlib.figure import Figure as Drawing
 
     columns = columns or count
-    style = {"font.size": 9.5, "axes.titlesize": 10, "legend.fontsize": 8.5, "axes.spines.top": False}
-    with mpl.rc_context(style | {"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25}):
-        figure = Drawing(figsize=(WIDTH / 96, height / 96), layout="constrained")
-        rows = -(-count // columns)
-        axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"width_ratios": widths})
+    figure = Drawing(figsize=(WIDTH / 96, height / 96), layout="constrained")
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, gridspec_kw={"width_ratios": widths})
     shown = [each for row in axes for each in row]
     for unused in shown[count:]:
         unused.remove()
@@ -112,8 +127,5 @@ def panels(
 
 def save(figure: Any, given: Given, name: str) -> None:
     """Write NAME.svg into the folder of the results, the same bytes for the same picture."""
-    import matplotlib as mpl
-
     given.out.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"svg.hashsalt": "lcodec"}):  # else its ids differ every time
-        figure.savefig(given.out / f"{name}.svg", format="svg", metadata={"Date": None})
+    figure.savefig(given.out / f"{name}.svg", format="svg", metadata={"Date": None})

@@ -92,7 +92,7 @@ def make(given: Given) -> None:
     curves.set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"])
     curves.set_xlabel("rate, bits a sample")
     curves.set_ylabel("distortion, mean squared error (variance 1)")
-    curves.legend(loc="lower left")
+    curves.legend(loc="upper right")
     names = list(found)
     heights = [float(row["coding_gain_db"]) for row in rows]
     bars = gains.barh(names[::-1], heights[::-1], color=list(COLOURS.values())[: len(names)][::-1])
