@@ -20,7 +20,12 @@ from lcodec.errors import LcodecError
 
 ORDER = (
     "transforms",
+    "banana",
+    "quantisation",
+    "one_model",
     "complexity",
+    "realism_curve",
+    "divergence",
     "macadam",
 )
 

@@ -97,7 +97,8 @@ def steps(count: int, what: str) -> Iterator[int]:
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(range(count), f"  {what}", console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    yield from track(range(count), f"  {what}", console=console, transient=True, disable=not console.is_terminal)
 
 
 # -------------------------------------------------------------------------------------------------------------- drawing
