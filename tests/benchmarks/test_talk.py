@@ -75,24 +75,23 @@ def test_a_short_training_falls_towards_the_slide() -> None:
     from benchmarks.talk import toy
 
     short, longer = (
-        {name: toy.measure(codec, count=20_000)[2] for name, codec in banana.trained(total).items()}
-        for total in (20, 250)
+        {name: toy.measure(codec, count=10_000)[2] for name, codec in banana.trained(total).items()}
+        for total in (15, 120)
     )
     for name, slide in banana.SLIDE.items():
         assert slide < longer[name] < short[name]
-    assert longer["vector quantisation"] < 7.5
 
 
 def test_the_density_is_that_of_the_samples() -> None:
     torch = pytest.importorskip("torch")
     from benchmarks.talk import toy
 
-    sides = torch.linspace(-25, 15, 801)
+    sides = torch.linspace(-25, 15, 401)
     grid = torch.stack(torch.meshgrid(sides, sides, indexing="ij"), -1)
     weights = toy.density(grid) * (sides[1] - sides[0]) ** 2
     assert float(weights.sum()) == pytest.approx(1, abs=1e-3)
-    samples = toy.banana(200_000, torch.Generator().manual_seed(0))
-    assert (weights[..., None] * grid).sum((0, 1)).tolist() == pytest.approx(samples.mean(0).tolist(), abs=0.03)
+    samples = toy.banana(50_000, torch.Generator().manual_seed(0))
+    assert (weights[..., None] * grid).sum((0, 1)).tolist() == pytest.approx(samples.mean(0).tolist(), abs=0.06)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -123,13 +122,14 @@ def test_soft_rounding_goes_from_nothing_to_rounding() -> None:
     assert quantisation.soft_unround(quantisation.soft_round(y, 5.0), 5.0) == pytest.approx(y, abs=1e-9)
 
 
-def test_the_loss_of_rounding_is_exact() -> None:
+def test_the_loss_of_rounding_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr(quantisation, "SOURCE", 60_000)  # for a sum that is as exact
     gain = torch.tensor(0.4, dtype=torch.float64)
     x, weights = quantisation.source()
     k = (gain * x).round()
     cost = quantisation.bits(k - 0.5, k + 0.5) + quantisation.LAMBDA * (x - k / gain) ** 2
-    assert float(quantisation.rounded(gain)) == pytest.approx(float((weights * cost).sum()), abs=2e-3)
+    assert float(quantisation.rounded(gain)) == pytest.approx(float((weights * cost).sum()), abs=2e-4)
 
 
 def test_decoders_of_a_gaussian_lie_on_the_curve() -> None:
