@@ -104,7 +104,7 @@ FIGURE = Figure(
     "banana. A linear transform can only lay a skewed grid over it, a nonlinear one bends its grid along the source, "
     "and vector quantisation has no grid at all, but has to search a codebook that grows exponentially with the "
     "dimension. By rate plus lambda times squared error, nonlinear transform coding is as good as the codebook, within "
-    "a percent.",
+    "two percent.",
     make,
     needs=("torch",),
 )

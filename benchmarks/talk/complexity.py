@@ -18,7 +18,7 @@ FIGURE = Figure(
     "Rate, distortion and complexity",
     "Bits that a codec takes for the same PSNR on Kodak, over VTM (the reference software of VVC), against the "
     "multiply-adds that its decoder takes for a pixel. Published codecs gain some percent with every doubling of the "
-    "work, most of them at hundreds of thousands of multiply-adds a pixel. The models of lcodec stand where a CPU "
-    "decodes a photo in a second, and an encoder that searches longer saves bits without any cost to the decoder.",
+    "work, most of them at hundreds of thousands of multiply-adds a pixel. The models of lcodec stand further to "
+    "the left, where a CPU decodes a photo in about a second.",
     make,
 )

@@ -37,7 +37,7 @@ def trained(*lambdas: float) -> TransformCodec:
 
     torch.manual_seed(0)
     codec = toy.TransformCodec(lambdas)
-    toy.train(codec, steps(STEPS, f"lambda {', '.join(f'{each:g}' for each in lambdas)}"), STEPS, 2e-3)
+    toy.train(codec, steps(STEPS, f"lambda {', '.join(f'{each:g}' for each in lambdas)}"), STEPS, 4e-3)
     return codec
 
 

@@ -89,7 +89,7 @@ def draw_photos(pane: Any) -> None:
     for quality, colour, mark in zip(
         dict.fromkeys(row["quality"] for row in rows), COLOURS.values(), MARKS, strict=False
     ):
-        own = [row for row in rows if row["quality"] == quality]
+        own = [row for row in rows if row["quality"] == quality and row["auc"]]
         errors = [255**2 * 10 ** (-float(row["psnr"]) / 10) for row in own]
         pane.plot(
             [float(row["auc"]) for row in own], errors, mark + "-", color=colour, ms=4, label=f"quality {quality}"

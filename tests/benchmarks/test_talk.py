@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,7 @@ def test_every_figure_is_committed_with_its_numbers() -> None:
     for figure in figures():
         assert (OUT / f"{figure.name}.svg").exists(), f"run `{figure.command}`"
         assert (OUT / f"{figure.name}.csv").exists()
+        assert len(re.findall(r"\.(?= |$)", figure.text)) == 3  # sentences
         assert f'<section id="{figure.name}">' in page
     assert read_rows(OUT / "complexity.csv") == read_rows(RESULTS / "complexity.csv"), (
         "run `python -m benchmarks.talk complexity`"
