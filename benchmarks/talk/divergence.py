@@ -21,7 +21,7 @@ from benchmarks.talk.common import COLOURS, Figure, Given, panels, save, steps
 if TYPE_CHECKING:
     from torch import Tensor
 
-STEPS, BATCH = 4000, 1024
+STEPS, BATCH = 2000, 1024
 #: Weight, mean and standard deviation of the normal parts of each density: p is of originals, q of what is decoded.
 P = ((0.5, -1.2, 0.5), (0.5, 1.5, 0.8))
 Q = ((1.0, 0.0, 1.6),)
