@@ -24,7 +24,6 @@ ORDER = (
     "quantisation",
     "one_model",
     "complexity",
-    "realism_curve",
     "divergence",
     "macadam",
 )

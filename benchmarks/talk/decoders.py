@@ -56,9 +56,11 @@ def decoders(samples: Samples, size: int, what: str, total: int = STEPS) -> list
     test = torch.Generator().manual_seed(1)
     (x, sent), (originals, _), directions = samples(JUDGED, test), samples(JUDGED, test), spread(DIRECTIONS, test)
     rows, ends = [], []
+    torch.manual_seed(0)
+    # Each goes on from the one before: from scratch, some stay at the mirror image of a Gaussian, which is as real.
+    decoder = mlp(sent.shape[1], size, 64)
     for weight in WEIGHTS:
-        torch.manual_seed(0)
-        generator, decoder = torch.Generator().manual_seed(0), mlp(sent.shape[1], size, 64)
+        generator = torch.Generator().manual_seed(0)
         adam = torch.optim.Adam(decoder.parameters(), 3e-3, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, total)
         for _ in steps(total, f"{what}, weight {weight:g}"):
