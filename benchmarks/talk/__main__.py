@@ -20,12 +20,16 @@ from lcodec.errors import LcodecError
 
 ORDER = (
     "transforms",
+    "klt",
     "banana",
     "quantisation",
     "one_model",
+    "hyperprior",
+    "years",
     "complexity",
     "divergence",
     "macadam",
+    "elo",
 )
 
 
