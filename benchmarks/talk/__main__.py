@@ -27,6 +27,8 @@ ORDER = (
     "hyperprior",
     "years",
     "complexity",
+    "pair",
+    "realism_curve",
     "divergence",
     "macadam",
     "elo",
