@@ -28,6 +28,7 @@ ORDER = (
     "years",
     "complexity",
     "pair",
+    "blind_spots",
     "realism_curve",
     "divergence",
     "macadam",
