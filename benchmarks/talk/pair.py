@@ -5,6 +5,9 @@ The models are those of `benchmarks.pair`, which has all of Kodak: `mse` and `ms
 
 from __future__ import annotations
 
+import numpy as np
+from PIL import Image
+
 from benchmarks.common import photos_of, write_rows
 from benchmarks.pair import PAIR, RATES, code_pair
 from benchmarks.talk.common import Figure, Given, panels
@@ -25,11 +28,11 @@ def make(given: Given) -> None:
     original = read_picture(photo, max_pixels=MAX_PIXELS, alpha="drop")
     figure, panel = panels(6, 560, columns=3)
     rows = []
+    show(panel[0], original.pixels[ROWS, COLUMNS], "original\n")
+    show(panel[3], np.asarray(Image.fromarray(original.pixels).reduce(3)), "the whole photo\n")
     for index, rate in enumerate(RATES):
-        show(panel[3 * index], original.pixels[ROWS, COLUMNS], "original\n")
-        for axes, name, (data, decoded) in zip(
-            panel[3 * index + 1 :], PAIR, code_pair(PAIR, original, rate), strict=False
-        ):
+        both = zip(panel[3 * index + 1 :], PAIR, code_pair(PAIR, original, rate), strict=False)
+        for axes, name, (data, decoded) in both:
             found = {
                 "bpp": f"{8 * len(data) / (original.width * original.height):.4f}",
                 "psnr": f"{psnr(original.pixels, decoded):.2f}",
