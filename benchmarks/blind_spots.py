@@ -1,17 +1,17 @@
 """`python -m benchmarks.blind_spots PHOTO`: what metrics do not see, in the pictures that each makes out of noise.
 
-From Gaussian noise, Adam moves the pixels towards a photo by one metric alone; what is still wrong at the end is a
-blind spot of that metric. Learning rate .005, halved every tenth of the run; pixels are clamped to 0..1 at each step.
-Ding, Ma, Wang and Simoncelli 2021, "Comparison of full-reference image quality models for optimization of image
-processing systems", section 3 (20,000 steps). The photo's largest square in the middle is scaled to --size. Writes the
-grid of pictures, `blind_spots.svg`, and every metric of each, `blind_spots.csv`.
+From Gaussian noise, Adam moves the pixels towards a photo by one metric alone, for each metric that can be minimised
+(`lcodec.metrics.differentiable`, LOSSES); what is still wrong at the end is a blind spot of it. Learning rate .005,
+halved every tenth of the run; pixels are clamped to 0..1 at each step. Ding, Ma, Wang and Simoncelli 2021, "Comparison
+of full-reference image quality models for optimization of image processing systems", section 3 (20,000 steps). The
+photo's largest square in the middle is scaled to --size. Writes the grid of pictures, `blind_spots.svg`, and every
+metric of each, `blind_spots.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,11 @@ from benchmarks.common import show, write_rows
 from benchmarks.talk.common import OUT, Given, panels, steps
 from benchmarks.talk.pictures import save_photos
 from benchmarks.talk.pictures import show as show_picture
-from lcodec.metrics import MEASURES, MIN_SIDE_PX, differentiable
+from lcodec.metrics import MEASURES, MIN_SIDE_PX
+from lcodec.metrics.differentiable import LOSSES
 
 STEPS, SIZE = 20_000, 192
 LEARNING_RATE, HALVINGS = 0.005, 10
-#: What is minimised, of (decoded, original), both (1, H, W, 3) in 0..1: a metric that is added is one more line here.
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": lambda decoded, original: (decoded - original).square().mean(),
-    "ms-ssim": lambda decoded, original: 1 - differentiable.ms_ssim(255 * decoded, 255 * original).mean(),
-    "wasserstein": lambda decoded, original: differentiable.wasserstein(decoded, original).mean(),
-}
 #: Smallest side in pixels that a metric is defined for, where there is one.
 LEAST = {"ms-ssim": MIN_SIDE_PX}
 
@@ -52,7 +47,7 @@ def remade(original: Tensor, name: str, count: int) -> Tensor:
     for step in steps(count, name):
         adam.param_groups[0]["lr"] = LEARNING_RATE * 0.5 ** (step * HALVINGS // count)
         adam.zero_grad()
-        torch.autograd.backward(LOSSES[name](pixels, original))
+        torch.autograd.backward(LOSSES[name](pixels, original).sum())
         adam.step()
         with torch.no_grad():
             pixels.clamp_(0, 1)
