@@ -117,9 +117,9 @@ FIGURE = Figure(
     "Transforms of photos: the KLT, and what training made of it",
     "On the left the Karhunen-Loève transform of photos, the best that a linear transform of blocks of 16x16 pixels "
     "can do; on the right the linear layer of the analysis, which training began as such a KLT and then changed "
-    "together with the nonlinear network beside it. It still spans the same coefficients, but has turned the KLT's "
-    "crossing waves, which only follow the order of variance, into gratings of one orientation each, as the coherence"
-    " of their spectra says.",
+    "together with the nonlinear network beside it. It still spans the same coefficients, and its low frequencies "
+    "have grown. But the crossing waves of the KLT, which knows variances alone, have become gratings of one "
+    "orientation, as the coherence of their spectra says: edges have orientations, and the network can use them.",
     make,
     ("train", "torch"),
 )
