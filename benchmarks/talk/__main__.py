@@ -29,7 +29,6 @@ ORDER = (
     "complexity",
     "pair",
     "blind_spots",
-    "realism_curve",
     "divergence",
     "macadam",
     "elo",
