@@ -7,14 +7,18 @@ at the lowest rate that both reach. At effort 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.common import RESULTS, add_out, open_model, parser_of, photos_of, spread, write_rows
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
-from lcodec.picture import read_picture
+from lcodec.picture import Picture, read_picture
 from lcodec.targets import Target, encode_to
 
 CSV = RESULTS / "pair.csv"
@@ -23,17 +27,22 @@ PAIR = ("mse", "ms-ssim")
 COLUMNS = ("photo", "rate", "mse_bpp", "mse_psnr", "mse_ms_ssim", "ms_ssim_bpp", "ms_ssim_psnr", "ms_ssim_ms_ssim")
 
 
-def _measure(task: tuple[tuple[str, str], Path, float]) -> dict[str, str]:
-    names, photo, rate = task
+def code_pair(names: Sequence[str], picture: Picture, rate: float) -> list[tuple[bytes, NDArray[np.uint8]]]:
+    """Return the file and the decoded pixels of each model, at the rate, or at the least that all of them reach."""
     pair = [open_model(name) for name in names]
-    picture = read_picture(photo, max_pixels=MAX_PIXELS)
     pixels = picture.width * picture.height
     within_reach = max(rate, *(8 * len(encode(picture, model, 0)) / pixels for _, model in pair))
+    target, code = Target("bpp", within_reach), partial(encode, effort=0)
+    files = [(encode_to(picture, model, target, zoo=zoo, code=code).data, zoo) for zoo, model in pair]
+    return [(data, decode(data, zoo).pixels) for data, zoo in files]
+
+
+def _measure(task: tuple[tuple[str, str], Path, float]) -> dict[str, str]:
+    names, photo, rate = task
+    picture = read_picture(photo, max_pixels=MAX_PIXELS)
     figures = []
-    for zoo, model in pair:
-        data = encode_to(picture, model, Target("bpp", within_reach), zoo=zoo, code=partial(encode, effort=0)).data
-        decoded = decode(data, zoo).pixels
-        figures += [f"{8 * len(data) / pixels:.4f}"]
+    for data, decoded in code_pair(names, picture, rate):
+        figures += [f"{8 * len(data) / (picture.width * picture.height):.4f}"]
         figures += [f"{psnr(picture.pixels, decoded):.4f}", f"{ms_ssim(picture.pixels, decoded):.6f}"]
     return dict(zip(COLUMNS, (photo.name, f"{rate:g}", *figures), strict=True))
 

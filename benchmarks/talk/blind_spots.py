@@ -1,0 +1,31 @@
+"""Blind spots of metrics, by `benchmarks.blind_spots`: pictures out of noise with which one metric each is content."""
+
+from __future__ import annotations
+
+from benchmarks.common import photos_of
+from benchmarks.talk.common import Figure, Given
+
+#: The photo by its place in the folder; pixels of a side and steps of a search, which take minutes on one thread.
+PHOTO, SIZE, STEPS = 22, 192, 2000
+
+
+def make(given: Given) -> None:
+    """Search, and draw the grid."""
+    from benchmarks.blind_spots import write
+
+    assert given.photos is not None
+    photos = photos_of(given.photos)
+    write(photos[PHOTO % len(photos)], SIZE, STEPS, given)
+
+
+FIGURE = Figure(
+    "blind_spots",
+    "Blind spots: what a metric takes for the original",
+    "Each picture began as the noise and was moved towards the original by one metric alone, pixel by pixel, for "
+    "2,000 steps: what is still wrong is what that metric hardly sees. Squared error finds the original, as it must; "
+    "MS-SSIM leaves noise where the photo is smooth, and the Wasserstein distortion, which compares local means and "
+    "deviations, is content with grain of the right strength in the wrong place. To optimise a metric is the hardest "
+    "test of it: a codec that is trained for one will find its blind spots.",
+    make,
+    ("photos", "torch"),
+)
