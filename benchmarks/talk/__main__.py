@@ -24,6 +24,7 @@ ORDER = (
     "quantisation",
     "one_model",
     "complexity",
+    "realism_curve",
     "divergence",
     "macadam",
 )
