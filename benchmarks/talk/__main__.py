@@ -29,6 +29,7 @@ ORDER = (
     "complexity",
     "pair",
     "blind_spots",
+    "realism_curve",
     "divergence",
     "macadam",
     "elo",

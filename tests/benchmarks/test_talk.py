@@ -133,6 +133,15 @@ def test_the_loss_of_rounding_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(quantisation.rounded(gain)) == pytest.approx(float((weights * cost).sum()), abs=2e-4)
 
 
+def test_decoders_of_a_gaussian_lie_on_the_curve() -> None:
+    pytest.importorskip("torch")
+    rows = [row for row in read_rows(OUT / "realism_curve.csv") if row["source"] == "Gaussian"]
+    assert len(rows) == 7 * len(realism_curve.RATES)
+    for row in rows:
+        least = realism_curve.least_distortion(float(row["bits"]), float(row["perception_w2"]))
+        assert float(row["distortion"]) == pytest.approx(least, abs=0.015)
+
+
 def test_every_figure_is_committed_with_its_numbers() -> None:
     page = (OUT / "talk.html").read_text(encoding="utf-8")
     for figure in figures():
