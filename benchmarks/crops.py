@@ -95,7 +95,7 @@ def main() -> None:
     heads = ("original", "mse", "hific", open_codec(RIVAL).title)
     for target, places in ((SHOWN, CROPS), (FAILURES, WRONG)):
         rows = [_row(photos[place.photo], place, arguments.model) for place in places]
-        comment = shipped(generative=True).get("hific", "")
+        comment = shipped(generative=True)["hific"]
         sheet(rows, heads).save(target, quality=88, subsampling=0, optimize=True, comment=comment)
         print(target)
 

@@ -10,20 +10,32 @@ would be if distortion were D* + (P* - P)^2 (Freirich, Michaeli, Meir 2021), P f
 
 What it costs: `--count` photos of each kind, of their middle 768x768 at most, are coded once and decoded five times at
 each quality (720 decodings and 144 encodings, by default); three critics of 0.1e12 multiply-adds for each row (4.5e12,
-for 15 rows) are trained besides. Rows are written after each quality.
+for 15 rows) are trained besides. Rows are written after each quality, and at the end into the card of `hific`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, add_out, open_model, parser_of, photos_of, show, spread, write_rows
+from benchmarks.common import (
+    MODELS,
+    RESULTS,
+    add_out,
+    label_of,
+    open_model,
+    parser_of,
+    photos_of,
+    show,
+    splice,
+    spread,
+    write_rows,
+)
 from lcodec.codec import decode, encode
 from lcodec.metrics import psnr, wasserstein
 from lcodec.metrics.sets import SET_MEASURES, Estimate, Patches, patches_of
@@ -38,8 +50,20 @@ SEEDS = 3
 #: Photos of each kind, and the longest side that is used of one.
 COUNT, MAX_SIDE = 24, 768
 
-#: Columns that are printed.
-SHOWN = ("quality", "realism", "bpp", "psnr", "law", "kid", "auc", "jsd", "octave-1", "marginals", "locked")
+#: Columns that are shown, and what they are called in the card.
+SHOWN = {
+    "quality": "quality",
+    "realism": "realism",
+    "bpp": "bits/pixel",
+    "psnr": "PSNR, dB",
+    "law": "by the law",
+    "octave-1": "top octave",
+    "marginals": "marginals",
+    "kid": "KID",
+    "auc": "AUC",
+    "locked": "repeats",
+}
+CARD = MODELS / "hific.md"
 
 Pixels = NDArray[np.uint8]
 #: A photo, what it decodes to at each realism, and the bytes of its file.
@@ -93,6 +117,8 @@ def main() -> None:
     add_out(parser, CSV)
     arguments = parser.parse_args()
     photos_of(arguments.photos)  # says so where there is none
+    zoo, plain = open_model(arguments.model)
+    label = label_of(zoo.find(plain.entropy_id, plain.synthesis_id, realism=1.0))
     kinds = [photos_in(paths, arguments.count) for paths in ([arguments.photos], arguments.train)]
     told: set[str] = set()
     rows: list[dict[str, str]] = []
@@ -104,9 +130,17 @@ def main() -> None:
             sets.append([each for each in coded if each is not None])
         judged_on, others = sets
         curve = [_row(quality, index, judged_on, others, arguments.steps, told) for index in range(len(REALISMS))]
-        rows += [row | {"law": f"{_law(row, curve):.3f}"} for row in curve]
+        rows += [{"model": label} | row | {"law": f"{_law(row, curve):.3f}"} for row in curve]
         write_rows(arguments.out, rows)
-    show(rows, {name: name for name in SHOWN})
+    show(rows, SHOWN)
+    if arguments.out == CSV:
+        CARD.write_text(splice(CARD.read_text(encoding="utf-8"), table(rows), "realism"), encoding="utf-8")
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Format rows as Markdown."""
+    lines = ["| " + " | ".join(SHOWN.values()) + " |", "|" + "---:|" * len(SHOWN)]
+    return "\n".join(lines + ["| " + " | ".join(row[name] for name in SHOWN) + " |" for row in rows])
 
 
 def _row(

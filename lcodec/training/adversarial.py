@@ -229,7 +229,7 @@ class Realism(TrainingObjective):
             lost, distance, octave, locked = np.mean(measured, axis=0)[4 * index : 4 * index + 4]
             rows[f"at quality {100 * quality:g}"] = (
                 f"{lost:.2f} dB below {self.model.name}; Wasserstein distortion {distance:.3f}; top octave's energy "
-                f"{octave:.2f} of the original's; {locked:.1%} of what is added repeats every 16 pixels"
+                f"{octave:.2f} of the original's; {max(locked, 0.0):.1%} of what is added repeats every 16 pixels"
             )
         rows["not for"] = "evidence, medicine, documents, faces or text that matter: texture is made up"
         summary = f"looks real, for files of {self.model.name}; {finished.summary}"

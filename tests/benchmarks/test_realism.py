@@ -9,9 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.realism import _law, _of_set, photos_in, told_apart
+from benchmarks.common import read_rows, shipped, splice
+from benchmarks.crops import FAILURES
+from benchmarks.crops import SHOWN as CROPS
+from benchmarks.realism import CARD, CSV, _law, _of_set, photos_in, table, told_apart
 from lcodec.metrics.sets import SET_MEASURES, patches_of
 from tests.support.pictures import picture
+
+
+def test_the_card_shows_the_committed_results_of_the_shipped_model() -> None:
+    rows, text = read_rows(CSV), CARD.read_text(encoding="utf-8")
+    assert {row["model"] for row in rows} == {shipped(generative=True)["hific"]}, "run `python -m benchmarks.realism`"
+    assert splice(text, table(rows), "realism") == text
+
+
+@pytest.mark.parametrize("path", [CROPS, FAILURES], ids=lambda path: path.stem)
+def test_the_crops_are_of_the_shipped_model(path: Path) -> None:
+    with Image.open(path) as image:
+        assert image.info["comment"].decode() == shipped(generative=True)["hific"], "run `python -m benchmarks.crops`"
 
 
 def test_the_law_joins_both_ends() -> None:
