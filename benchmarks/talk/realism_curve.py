@@ -89,15 +89,13 @@ def draw_photos(pane: Any) -> None:
     for quality, colour, mark in zip(
         dict.fromkeys(row["quality"] for row in rows), COLOURS.values(), MARKS, strict=False
     ):
-        own = [row for row in rows if row["quality"] == quality and row["auc"]]
+        own = [row for row in rows if row["quality"] == quality and row["kid"]]
         errors = [255**2 * 10 ** (-float(row["psnr"]) / 10) for row in own]
-        pane.plot(
-            [float(row["auc"]) for row in own], errors, mark + "-", color=colour, ms=4, label=f"quality {quality}"
-        )
-    pane.set_title("photos")
-    pane.set_xlabel("a critic's area under the curve\n(0.5: as real as originals)")
+        pane.plot([float(row["kid"]) for row in own], errors, mark + "-", color=colour, ms=4, label=f"q {quality}")
+    pane.set_title("photos: mse to hific")
+    pane.set_xlabel("distance from originals, KID")
     pane.set_ylabel("mean squared error, levels²")
-    pane.legend()
+    pane.legend(loc="lower right")
 
 
 def make(given: Given) -> None:
