@@ -119,16 +119,16 @@ def table(rows: dict[Key, dict[str, str]], label: str) -> str:
     """Format what was measured on a model as Markdown."""
     found, shared = lines(rows, label)
     most = max(line.photos for line in found)
-    heads = (
-        f"| effort | time, effort 0 = 1 | bytes at equal quality | dB at equal quality | BD-rate, {most} photos "
-        f"| BD-rate, {shared} photos |\n|---:|---:|---:|---:|---:|---:|"
-    )
-    cells = (
-        f"| {line.effort} | {line.times:.1f} | {line.size:+.2f} % | {line.db:+.3f} "
-        f"| {f'{line.delta:+.2f} %' if line.photos == most else ''} | {line.on_shared:+.2f} % |"
-        for line in found
-        if line.effort
-    )
+    counts = [most] if shared == most else [most, shared]
+    columns = ("effort", "time, effort 0 = 1", "bytes at equal quality", "dB at equal quality")
+    heads = "| " + " | ".join([*columns, *(f"BD-rate, {count} photos" for count in counts)]) + " |"
+    cells = []
+    for line in found:
+        if line.effort:
+            deltas = [f"{line.delta:+.2f} %" if line.photos == most else "", f"{line.on_shared:+.2f} %"]
+            figures = [str(line.effort), f"{line.times:.1f}", f"{line.size:+.2f} %", f"{line.db:+.3f}"]
+            cells.append("| " + " | ".join(figures + deltas[: len(counts)]) + " |")
+    heads += "\n|" + "---:|" * (len(columns) + len(counts))
     return "\n".join([f"BD-rate over effort 0, `{label}`:", "", heads, *cells])
 
 
