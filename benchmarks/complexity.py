@@ -151,7 +151,7 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
                       ha="center", fontsize=9, fontweight="bold", color=colour,
                       bbox={"color": "white", "pad": 1}, zorder=2.5)  # fmt: skip
         if own[0].encode_s is not None:
-            panels[1].plot([point.encode_s for point in own], heights, **style)
+            panels[1].plot([point.encode_s for point in own], heights, **style | {"gid": f"{codec}, seconds"})
             for point in (own[0], own[-1]):
                 panels[1].annotate(point.effort, (point.encode_s, point.bd_rate), (0, 7), textcoords="offset points",
                                    ha="center", fontsize=9, color=colour)  # fmt: skip

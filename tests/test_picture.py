@@ -205,7 +205,7 @@ def test_grey_flattened_on_a_colour_becomes_rgb() -> None:
 @pytest.mark.parametrize("text", ["red", "#ff0000", "#f00", "rgb(255, 0, 0)"])
 def test_colours(text: str) -> None:
     assert parse_colour(text) == (255, 0, 0)
-    with pytest.raises(UsageError, match="no colour"):
+    with pytest.raises(UsageError, match="not a colour: use a name"):
         parse_colour(text + "x")
 
 

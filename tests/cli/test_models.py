@@ -21,7 +21,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     shutil.copy(entry.path, folder)
     index = json.loads((entry.path.parent / "index.json").read_text())
-    index["models"] = [item for item in index["models"] if item["name"] == "mse"]
+    index = {"models": [item for item in index["models"] if item["name"] == "mse"]}
     (folder / "index.json").write_text(json.dumps(index))
     monkeypatch.setenv("LCODEC_MODELS", str(folder))
     monkeypatch.setattr(zoo, "_bundled", lambda: tmp_path / "none")

@@ -145,6 +145,6 @@ def test_a_model_at_a_realism(photo: Picture, tmp_path: Path, monkeypatch: pytes
     for wrong in ("golden:realism=2", "golden:realism=", "golden:realism=nan"):
         with pytest.raises(UsageError, match="realism is a number from 0 to 1"):
             open_codec(wrong)
-    with pytest.raises(ModelError, match="no generative model for what mse coded"):
-        open_codec("mse:realism=0.5")
+    with pytest.raises(ModelError, match="no generative model for what ms-ssim coded"):
+        open_codec("ms-ssim:realism=0.5")
     open_codec.cache_clear()
