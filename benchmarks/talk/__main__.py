@@ -32,6 +32,7 @@ ORDER = (
     "realism_curve",
     "divergence",
     "macadam",
+    "slowness",
     "elo",
 )
 
@@ -48,14 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="folder to write to (%(default)s)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of test photos, such as Kodak's 24")
     parser.add_argument("--train", type=Path, nargs="+", default=[], metavar="DIR", help="photos to train on")
+    parser.add_argument("--pairs", type=Path, nargs="+", default=[], metavar="DIR", help="frames a moment apart")
     asked = parser.parse_args(arguments)
     unknown = [name for name in asked.names if name not in ORDER]
     if unknown:
         parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(ORDER)}")
-    for folder in (asked.photos, *asked.train):
+    for folder in (asked.photos, *asked.train, *asked.pairs):
         if folder is not None and not folder.exists():
             parser.error(f"{folder} does not exist")
-    given = Given(asked.out, asked.photos, tuple(asked.train))
+    given = Given(asked.out, asked.photos, tuple(asked.train), tuple(asked.pairs))
     wanted = figures(name for name in ORDER if name in asked.names or not asked.names)
     failed = 0
     for number, figure in enumerate(wanted, 1):

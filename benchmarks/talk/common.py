@@ -44,7 +44,11 @@ STYLE = {
     "svg.hashsalt": "lcodec",  # else ids differ every time
 }
 
-_FOLDERS = {"photos": "--photos DIR, a folder of test photos", "train": "--train DIR..., photos to train on"}
+_FOLDERS = {
+    "photos": "--photos DIR, a folder of test photos",
+    "train": "--train DIR..., photos to train on",
+    "pairs": "--pairs DIR..., frames a moment apart",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Given:
     out: Path  #: folder of the results
     photos: Path | None = None  #: folder of test photos, such as Kodak's 24; never trained on
     train: tuple[Path, ...] = ()  #: photos to train on: folders, or tar files
+    pairs: tuple[Path, ...] = ()  #: frames a moment apart, NAME-a.jpg and NAME-b.jpg: likewise
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,12 @@ class Figure:
     title: str
     text: str  #: three sentences for a person who knows the talk
     make: Callable[[Given], None]  #: writes NAME.svg and NAME.csv
-    needs: tuple[str, ...] = ()  #: "photos", "train", or modules that an extra installs
+    needs: tuple[str, ...] = ()  #: "photos", "train", "pairs", or modules that an extra installs
 
     @property
     def command(self) -> str:
         """The command that makes it, from the repository."""
-        options = {"photos": " --photos DIR", "train": " --train DIR"}
+        options = {"photos": " --photos DIR", "train": " --train DIR", "pairs": " --pairs DIR"}
         return f"python -m benchmarks.talk {self.name}" + "".join(options.get(need, "") for need in self.needs)
 
     def run(self, given: Given) -> None:
@@ -81,7 +86,7 @@ class Figure:
 
     def lacks(self, given: Given) -> list[str]:
         """Return what is missing to make it, in the user's words."""
-        found = {"photos": given.photos is not None, "train": bool(given.train)}
+        found = {"photos": given.photos is not None, "train": bool(given.train), "pairs": bool(given.pairs)}
         return [
             _FOLDERS.get(need, f"{need}, which `pip install 'lcodec[eval,torch]'` brings")
             for need in ("matplotlib", *self.needs)

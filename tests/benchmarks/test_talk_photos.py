@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.common import open_model, read_rows
-from benchmarks.talk import elo, hyperprior, klt, pictures, years
+from benchmarks.panel import shifted, squared_error
+from benchmarks.talk import elo, hyperprior, klt, pictures, slowness, years
 from benchmarks.talk.common import OUT, Given, panels
 from tests.support.pictures import picture
 
@@ -140,3 +141,20 @@ def test_metrics_disagree_about_what_each_made() -> None:
     assert float(rows["ms-ssim"]["ms-ssim"]) > float(rows["wasserstein"]["ms-ssim"])
     assert float(rows["wasserstein"]["wasserstein"]) < float(rows["ms-ssim"]["wasserstein"])
     assert float(rows["mse"]["psnr"]) > max(float(rows[name]["psnr"]) for name in ("ms-ssim", "wasserstein"))
+
+
+def test_distortions_are_as_far_as_the_next_frame() -> None:
+    first = picture(192, 192, seed=3)
+    made = slowness.versions(first, shifted(first))
+    assert tuple(made) == slowness.VERSIONS
+    errors = [squared_error(first, version) for version in made.values()]
+    assert errors == pytest.approx([errors[0]] * len(errors), rel=0.05)
+
+
+def test_frames_a_moment_apart_are_near_in_what_was_learned() -> None:
+    rows = read_rows(OUT / "slowness.csv")
+    pim = {(row["pair"], row["version"]): float(row["pim"]) for row in rows}
+    frames = [pair for pair, version in pim if version == "next frame"]
+    assert len(frames) >= 30
+    for version in slowness.VERSIONS[1:]:
+        assert np.mean([pim[pair, "next frame"] < pim[pair, version] for pair in frames]) > 0.9
