@@ -372,7 +372,7 @@ def _target(asked: dict[str, float]) -> Target | None:
 
 
 def _check(*, device: str, effort: object = 0, **counts: object) -> None:
-    """Refuse what is no device, no integer, or no count. The codec checks ranges of its own."""
+    """Refuse what is not a device, an integer or a count. The codec checks the ranges."""
     if device not in get_args(Device):
         raise UsageError(f"device is one of {', '.join(get_args(Device))}, not {device!r}")
     for name, value in {"effort": effort, **counts}.items():

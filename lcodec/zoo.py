@@ -9,7 +9,7 @@ A file may also hold a synthesis alone, made for the entropy part of another mod
 (`entropy_id`): what was coded with that model can then be decoded with either synthesis. Such a one is generative: it
 is one end of realism, of which the other is the synthesis of the model it was made for (`lcodec.networks.generator`).
 
-Metrics that were trained (`lcodec.networks.pim`) are no models: they stand in a list of their own in the `index.json`.
+Metrics that were trained (`lcodec.networks.pim`) are not models: they have a list of their own in the `index.json`.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def read_metric(path: Path) -> Arrays:
     """Arrays of the file of a metric.
 
     Raises:
-        ModelError: it cannot be read, or is no metric.
+        ModelError: it cannot be read, or it is not a metric.
     """
     arrays, metadata = _arrays(path)
     if metadata.get("aim") != METRIC:

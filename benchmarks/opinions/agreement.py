@@ -118,7 +118,7 @@ def average_precision(scores: ArrayLike, same: ArrayLike) -> float:
 def bootstrap(statistic: Callable[..., float], groups: Sequence[object], *values: ArrayLike) -> tuple[float, float]:
     """Interval of 95 % for a statistic, by drawing whole groups with replacement: contents, not pictures.
 
-    Pictures of one content are alike in what a metric gets wrong of them, so they are no independent draws.
+    Pictures of one content are alike in what a metric gets wrong of them, so they are not independent draws.
 
     Args:
         statistic: a figure of the values.

@@ -102,7 +102,7 @@ def arrays_of(file: Path) -> dict[str, Tensor]:
     """Arrays of a metric's file, float32, for `lcodec.networks.pim`.
 
     Raises:
-        ModelError: it cannot be read, or is none.
+        ModelError: it cannot be read, or it is not a metric.
     """
     import torch
 

@@ -95,7 +95,7 @@ def plan(
         path = Path(parent / inside)
         jobs.append(Job(item.source, path.with_name(name(path)), item.root))
     jobs = files.apart(jobs)  # before sharding, so that every machine refuses alike
-    # Outputs that lie beside their inputs are no news, unless they are all there is.
+    # Outputs beside their inputs are not worth a word, unless there is nothing else.
     outputs = {SUFFIX} if SUFFIX not in suffixes else {*PICTURE_SUFFIXES, *WRITABLE_SUFFIXES}
     not_looked_at = over.say(outputs if found else ())
     return Plan(
