@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-__all__ = ["cores", "let_idle_threads_sleep"]
+__all__ = ["cores"]
 
 
 def cores(process: Path = Path("/proc/self")) -> int:
@@ -22,18 +22,6 @@ def cores(process: Path = Path("/proc/self")) -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([allowed, *(int(quota) for quota in _quotas(process))]))
-
-
-def let_idle_threads_sleep() -> None:
-    """Tell the libraries of threads that are loaded from now on not to spin; what the user's environment says stays.
-
-    OpenBLAS's idle threads sleep after 2^4 cycles, not 2^26: encoding takes a quarter less CPU time in no more time,
-    and half the time on a machine that is busy (measured on two cores, with other work of higher priority). OpenMP's,
-    which torch uses, sleep at once: effort 5 of 256x256 pixels took 8.6 CPU seconds instead of over 67, and 28 seconds
-    instead of over 159, on two cores with four times as much to do.
-    """
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _quotas(process: Path) -> Iterator[float]:

@@ -21,8 +21,8 @@ import click
 
 from lcodec import __version__
 from lcodec.cli import streams
-from lcodec.cores import let_idle_threads_sleep
 from lcodec.errors import LcodecError
+from lcodec.threads import let_idle_threads_sleep
 
 __all__ = ["COMMANDS", "Terminated", "group", "main"]
 

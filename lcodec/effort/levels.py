@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.cores import let_idle_threads_sleep
 from lcodec.effort.descent import Descent
 from lcodec.effort.match import Judge, Tried, match, smallest
 from lcodec.effort.rdoq import Rdoq
@@ -30,6 +29,7 @@ from lcodec.networks.architecture import Architecture
 from lcodec.networks.gains import QUALITY_STEPS, gain_at
 from lcodec.networks.hyperprior import HYPER_STRIDE
 from lcodec.networks.transforms import LATENT_STRIDE
+from lcodec.threads import import_torch
 from lcodec.zoo import Model
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Effort:
     @cached_property
     def _refiner(self) -> Refiner:
         """The networks in torch."""
-        let_idle_threads_sleep()
+        import_torch()  # before others do
         from lcodec.effort.refine import Refiner
 
         at, model = self._entropy.at_quality(self._quality_step), self._model

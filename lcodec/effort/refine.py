@@ -18,7 +18,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lcodec.cores import cores
 from lcodec.effort.levels import HALO
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
@@ -94,7 +93,6 @@ class Refiner:
             tile: side of what is refined at a time, in hyper-latents.
             device: torch's.
         """
-        torch.set_num_threads(min(torch.get_num_threads(), cores()))
         self._device, self._tile = device or torch.device("cpu"), tile
         # Of the networks' weights and features; symbols, rates and distortions are float32.
         self._type = fast_type(self._device)

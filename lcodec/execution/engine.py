@@ -9,13 +9,14 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.cores import cores, let_idle_threads_sleep
+from lcodec.cores import cores
 from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
 from lcodec.errors import UsageError
 from lcodec.extras import has, require
 from lcodec.networks import crew
 from lcodec.networks.ops import NumpyOps
+from lcodec.threads import import_torch
 from lcodec.zoo import ENTROPY, Model
 
 __all__ = ["Backend", "Device", "Engine", "Spread"]
@@ -50,10 +51,7 @@ class Engine:
         large = backend == "auto" and device == "auto" and pixels >= TORCH_PIXELS
         if backend == "torch" or device == "cuda" or (large and has("torch") and _cuda_driver()):
             require("torch", "--device cuda" if device == "cuda" else "this implementation")
-            let_idle_threads_sleep()
-            import torch
-
-            torch.set_num_threads(min(torch.get_num_threads(), cores()))
+            torch = import_torch()
             if device == "cuda" and not torch.cuda.is_available():
                 raise UsageError("no CUDA device here")
             self.xp = torch

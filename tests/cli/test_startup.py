@@ -31,6 +31,11 @@ def test_help_needs_neither_numpy_nor_pillow(arguments: list[str]) -> None:
     assert done.stdout
 
 
+def test_help_needs_no_pathlib() -> None:
+    """It takes a tenth as long to import as everything else does, and the list of commands has no use for it."""
+    assert run_without({"pathlib"}, "--help").returncode == 0
+
+
 def test_info_needs_neither_numpy_nor_pillow(coded: Path) -> None:
     done = run_without({"numpy", "PIL", "torch", "constriction", "safetensors"}, "info", coded)
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lcodec.cores import cores, let_idle_threads_sleep
+from lcodec.cores import cores
+from lcodec.threads import let_idle_threads_sleep
 from tests.support.pictures import picture
 
 BUSY = "while True: pass"
