@@ -2,7 +2,7 @@
 
 Of each crop the original, what `mse` and `hific` show of the same file, and AVIF of about the same size: one picture of
 six crops for the README, and one of what goes wrong, a small face and small text, for `docs/realism.md`. The crops were
-chosen by what they show (texture of several kinds, an edge, skin), before the generative model was trained.
+chosen by what they show (texture of several kinds, an edge, skin), with a first trial of the generative model in sight.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.common import RESULTS, open_model, parser_of, photos_of, shipped
 from lcodec.codec import MAX_PIXELS, decode, encode
-from lcodec.compare.codecs import Codec, open_codec
-from lcodec.picture import Picture, read_picture
+from lcodec.compare.codecs import open_codec
+from lcodec.compare.match import nearest_file
+from lcodec.picture import read_picture
 
 SHOWN, FAILURES = RESULTS / "realism-crops.jpg", RESULTS / "realism-failures.jpg"
 QUALITY, SIDE = 20.0, 200
@@ -45,21 +46,12 @@ CROPS = (
 WRONG = (Place("14.png", 100, 60), Place("5.png", 0, 300))
 
 
-def same_size(codec: Codec, picture: Picture, size: int) -> bytes:
-    """Return the file nearest in size to `size`, of a codec whose files grow with whole-numbered settings."""
-    low, high = int(codec.first), int(codec.last)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if len(codec.encode(picture, middle)) <= size else (low, middle)
-    return min((codec.encode(picture, each) for each in (low, high)), key=lambda data: abs(len(data) - size))
-
-
 def _row(photo: Path, place: Place, model: str) -> tuple[list[np.ndarray], list[str]]:
     """The crops of one photo, and what stands below them."""
     zoo, plain = open_model(model)
     picture = read_picture(photo, max_pixels=MAX_PIXELS, alpha="drop", metadata=())
     data, rival = encode(picture, plain, QUALITY), open_codec(RIVAL)
-    other = same_size(rival, picture, len(data))
+    _, other = nearest_file(rival, picture, len(data))
     whole = [
         picture.pixels,
         decode(data, zoo, realism=0.0).pixels,

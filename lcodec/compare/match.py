@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.compare.codecs import Codec, open_codec
-from lcodec.compare.evaluate import DIED, Note, Tick, code_once, read, run_tasks
+from lcodec.compare.evaluate import DIED, Note, Tick, code_once, read, reason_of, run_tasks
 from lcodec.compare.pictures import Photo
 from lcodec.legible import to_json
 from lcodec.picture import Picture, to_image
 
-__all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "find_matches", "match", "view_of"]
+__all__ = ["MATCH_BPP", "SHOWN", "Match", "MatchTask", "find_matches", "match", "nearest_file", "view_of"]
 
 #: Bits per pixel at which pictures are shown side by side: where codecs differ for the eye.
 MATCH_BPP = 0.25
@@ -86,18 +86,17 @@ def match(task: MatchTask) -> Match:
     found = Match(task.photo.digest, task.codec, codec.version())
     try:
         original = read(task.photo)
-        setting, data = _search(codec, original, MATCH_BPP * task.photo.pixels / 8, task.known)
+        setting, data = nearest_file(codec, original, MATCH_BPP * task.photo.pixels / 8, task.known)
         whole = view_of(original.pixels) is original.pixels
         if codec.browser and whole:
             kind, shown = codec.browser, data
         else:
             kind, shown = "image/webp", lossless(view_of(code_once(codec, original, setting)[1].pixels))
     except Exception as error:  # as in `evaluate`
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Match(**asdict(found) | {"error": reason})
+        return replace(found, error=reason_of(error))
     file = task.stem.with_name(f"{task.stem.name}.{kind.partition('/')[2]}")
     file.write_bytes(shown)
-    found = Match(**asdict(found) | {"setting": setting, "bytes": len(data), "type": kind, "file": file.name})
+    found = replace(found, setting=setting, bytes=len(data), type=kind, file=file.name)
     task.stem.with_name(f"{task.stem.name}.json").write_text(to_json(asdict(found)), encoding="utf-8")
     return found
 
@@ -111,7 +110,9 @@ def _kept(task: MatchTask, codec: Codec) -> Match | None:
     return found if same and (task.folder / found.file).is_file() else None
 
 
-def _search(codec: Codec, original: Picture, wanted: float, known: Iterable[tuple[float, int]]) -> tuple[float, bytes]:
+def nearest_file(
+    codec: Codec, original: Picture, wanted: float, known: Iterable[tuple[float, int]] = ()
+) -> tuple[float, bytes]:
     """Return the setting whose file is nearest to `wanted` bytes, and that file.
 
     Sizes grow from `codec.first` to `codec.last`; `known` are some settings with their sizes, which spare a part of the
