@@ -22,13 +22,19 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One model of an index."""
+class _File:
+    """What an index says of any file."""
 
     name: str
     path: Path
     size: int  #: bytes
     sha256: str  #: of the file
+
+
+@dataclass(frozen=True)
+class Entry(_File):
+    """One model of an index."""
+
     entropy_id: str  #: hexadecimal, 8 bytes
     synthesis_id: str  #: hexadecimal, 4 bytes
     aim: str  #: what it was trained for
@@ -37,13 +43,9 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(_File):
     """One metric of an index."""
 
-    name: str
-    path: Path
-    size: int  #: bytes
-    sha256: str  #: of the file
     identity: str  #: of its arrays, hexadecimal, 8 bytes
     summary: str  #: one line
 

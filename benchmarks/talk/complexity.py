@@ -9,8 +9,9 @@ from benchmarks.talk.common import Figure, Given
 
 def make(given: Given) -> None:
     """Write the points and draw them, as that benchmark does."""
-    write_rows(given.out / "complexity.csv", [point.row() for point in ours() + published()])
-    draw(ours(), published(), given.out / "complexity.svg")
+    points, others = ours(), published()
+    write_rows(given.out / "complexity.csv", [point.row() for point in points + others])
+    draw(points, others, given.out / "complexity.svg")
 
 
 FIGURE = Figure(

@@ -31,8 +31,7 @@ class Samples(Protocol):
 
 def wasserstein(decoded: Tensor, originals: Tensor, directions: Tensor) -> Tensor:
     """Return W2 squared, sliced: both (N, d), seen along directions (d, K) of length 1, their mean times d."""
-    along = ((each @ directions).sort(dim=0).values for each in (decoded, originals))
-    first, second = along
+    first, second = ((each @ directions).sort(dim=0).values for each in (decoded, originals))
     return (first - second).square().mean() * decoded.shape[1]
 
 
