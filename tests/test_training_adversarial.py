@@ -21,7 +21,7 @@ from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import NOISE, synthesis
 from lcodec.picture import Picture
 from lcodec.training import adversarial
-from lcodec.training.adversarial import Realism, locked_energy
+from lcodec.training.adversarial import Realism, locked_energy, uneven_energy
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.flat import Flat
@@ -106,6 +106,21 @@ def test_locked_energy_tells_a_grid_from_grain(period: int) -> None:
     assert locked_energy(grain).tolist() == pytest.approx([0, 0], abs=0.005)
     assert locked_energy(grid + 5).tolist() == pytest.approx([1, 1], rel=0.01)  # a shift of colour is no grid
     assert locked_energy(grain + 0.5 * grid).tolist() == pytest.approx([0.2, 0.2], abs=0.05)
+
+
+@pytest.mark.parametrize("period", [8, 16])
+def test_uneven_energy_is_the_variance_of_strength_over_places(period: int) -> None:
+    """Of grain whose strength depends on its place, which no lattice shows; whatever it is multiplied by."""
+    generator = torch.Generator().manual_seed(0)
+    grain = torch.randn(8, 256, 256, 3, generator=generator)
+    assert float(uneven_energy(grain)) == pytest.approx(0, abs=0.001)
+    columns = torch.tensor([0.0, 2.0]).repeat_interleave(4).repeat(256 // 8)
+    strengths = columns if period == 8 else (torch.arange(256) // 2 % 8 == 3).float()
+    striped = grain * strengths.sqrt()[:, None]
+    assert locked_energy(striped).abs().max() < 0.01
+    assert float(uneven_energy(striped)) == pytest.approx(float(uneven_energy(7 * striped)))
+    assert 0.1 < float(uneven_energy(striped))
+    assert float(uneven_energy(torch.zeros(1, 64, 64, 3))) == 0
 
 
 def test_energy_of_the_top_octave() -> None:

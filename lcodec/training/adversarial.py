@@ -3,13 +3,15 @@
 Losses are of the picture x' that a generative synthesis makes of the latents that a model decodes, x the original and
 x0 the picture of the model's own synthesis, all in 0..1:
 
-    150 MSE(x', x) + w WD(x', x) + 6000 L(x' - x0) + v A(x', x)
+    150 MSE(x', x) + w WD(x', x) + 6000 L(x' - x0) + U(x' - x0) + v A(x', x)
 
 WD is the Wasserstein distortion (`lcodec.metrics.wasserstein`). L is the penalty on texture that is locked to the
 phase of the latents: what the blocks of 16x16 pixels in a window have in common (`_repeated`). Without noise and this
 penalty a decoder meets local statistics with a regular lattice. The period must be that of the latents, 16: 3,978 steps
 of 64 crops under a penalty on the mean of blocks of 8x8 left the noise unused, and covered lawns with a lattice of
-period 16, four blocks of 8x8 that cancel out; it was 85 % of the energy that was added there. A is the critic's,
+period 16, four blocks of 8x8 that cancel out; it was 85 % of the energy that was added there. U is the penalty on
+texture whose strength is locked to them (`uneven_energy`): noise enters once in 8x8 pixels, and without U what came of
+it was aperiodic, but up to 2.6 times as strong at some places of these 8x8 as at others. A is the critic's,
 absent at first and then ramped in: the paired relativistic loss of R3GAN (Huang et al. 2024, "The GAN is dead; long
 live the GAN!", section 3), original and decoded picture being natural pairs, with R1 and R2 in one of eight steps
 (Karras et al. 2020, "lazy regularisation"). The weights w and v follow from the gradients in x', in the long run: that
@@ -41,13 +43,13 @@ from lcodec.training.parameters import Parameters, at_quality, passed_on
 from lcodec.training.protocol import Batch, Finished, Group, Losses, TrainingObjective
 from lcodec.zoo import REALISM, Model
 
-__all__ = ["Realism", "locked_energy"]
+__all__ = ["Realism", "locked_energy", "uneven_energy"]
 
 #: Of the synthesis; the critic's is twice that.
 LEARNING_RATE = 1e-4
 #: Steps of distortion alone, which cannot diverge, and steps over which the critic's weight then rises to its own.
 DISTORTION_STEPS, RAMP_STEPS = 2000, 1000
-MSE_WEIGHT, LOCK_WEIGHT, CRITIC_SHARE = 150.0, 6000.0, 0.6
+MSE_WEIGHT, LOCK_WEIGHT, UNEVEN_WEIGHT, CRITIC_SHARE = 150.0, 6000.0, 0.1, 0.6
 #: Side of the windows in which texture is not to repeat, in pixels: a decoder's lattice changes with what it covers.
 WINDOW = 64
 #: Weight of the penalties on the critic's gradients, and in how many steps they come once, so much the stronger. R3GAN
@@ -83,6 +85,31 @@ def locked_energy(difference: Tensor) -> Tensor:
     return repeated.sum(dim=1) / (energy.sum(dim=1) + _TINY)
 
 
+def uneven_energy(difference: Tensor) -> Tensor:
+    """How unevenly what is fine in a difference is spread over the places of blocks of 16x16 pixels.
+
+    Args:
+        difference: (N, H, W, 3), sides multiples of WINDOW. The outermost blocks are not looked at.
+
+    Returns:
+        The variance over places of the energy there, relative to its mean, which is 0 on average for texture whose
+        strength is not locked to the latents: a product of two halves of the blocks, so that what is only chance in
+        them adds nothing. Each picture counts the same.
+    """
+    side, inner = LATENT_STRIDE, difference[:, LATENT_STRIDE:-LATENT_STRIDE, LATENT_STRIDE:-LATENT_STRIDE]
+    count, height, width, channels = inner.shape
+    around = [
+        difference[:, side + down : side + down + height, side + right : side + right + width]
+        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))
+    ]
+    fine = inner - torch.stack(around).mean(dim=0)
+    blocks = fine.square().reshape(count, height // side, side, width // side, side, channels).mean(dim=(1, 5))
+    energy = blocks.mean(dim=(1, 2, 3)) + _TINY  # of each picture
+    strengths = blocks.transpose(1, 2) / energy[:, None, None, None]  # (N, columns of blocks, 16, 16)
+    halves = [strengths[:, first::2].mean(dim=(0, 1)) for first in (0, 1)]
+    return torch.stack([half - half.mean() for half in halves]).prod(dim=0).mean()
+
+
 def _repeated(x: Tensor) -> tuple[Tensor, Tensor]:
     """Energy in windows of WINDOW pixels of (N, H, W, C), without the means of blocks of 16x16: (N, windows) twice.
 
@@ -104,8 +131,8 @@ class Realism(TrainingObjective):
     """Trains a generative synthesis for a model, and a critic."""
 
     figures = (
-        *("loss", "psnr_lost", "wasserstein", "top_octave", "locked", "margin"),
-        *("penalty", "gradient_mse", "gradient_wasserstein", "gradient_locked", "gradient_critic"),
+        *("loss", "psnr_lost", "wasserstein", "top_octave", "locked", "uneven", "margin", "penalty"),
+        *("gradient_mse", "gradient_wasserstein", "gradient_locked", "gradient_uneven", "gradient_critic"),
     )
     kept = BALANCES
     learning_rate = LEARNING_RATE
@@ -163,6 +190,7 @@ class Realism(TrainingObjective):
             "mse": (MSE_WEIGHT * mse * batch.weight).mean(),
             "wasserstein": (distance * batch.weight).mean(),
             "locked": (LOCK_WEIGHT * _repeated(picture - plain)[0].relu().mean(dim=1) * batch.weight).mean(),
+            "uneven": UNEVEN_WEIGHT * uneven_energy(picture - plain),
         }
         judged = _Judged(*torch.zeros(4, device=device).unbind())
         of_critic = [value.sum() for name, value in params.items() if name.startswith(PREFIX)]
@@ -184,6 +212,7 @@ class Realism(TrainingObjective):
                 "wasserstein": distance.mean(),
                 "top_octave": top_octave(picture, original).mean(),
                 "locked": locked_energy(picture - plain).mean(),
+                "uneven": terms["uneven"].detach() / UNEVEN_WEIGHT,
                 "margin": judged.margin,
                 "penalty": judged.penalty,
                 **{f"gradient_{name}": norm for name, norm in norms.items()},
