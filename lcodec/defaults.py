@@ -83,7 +83,7 @@ METRICS = (
     *("butteraugli", "lpips", "pim"),
 )
 #: Names of the measures of whole sets (`lcodec.metrics.sets.SET_MEASURES`), in the order of reports.
-SET_METRICS = ("kid", "auc", "spectrum", "marginals")
+SET_METRICS = ("kid", "kid-pim", "auc", "spectrum", "marginals")
 #: Names of the codecs that ours are compared with (`lcodec.compare.codecs.RIVALS`), in the order of reports.
 RIVALS = (
     *("jpeg-420", "jpeg-444", "mozjpeg-420", "mozjpeg-444"),

@@ -37,8 +37,8 @@ are the codec's own: quality (models, jpeg, mozjpeg, webp, heic, avif), bits per
 pixel (jpeg2000), distance (jxl), quantiser (bpg). In the terminal, BD-rates are
 against the first codec.
 --metric says how near a picture is to its original, --set-metric whether the
-pictures of a folder look real: kid (features of a network), auc (what a fresh
-critic can tell apart), spectrum (energy of fine detail) and marginals (of
+pictures of a folder look real: kid and kid-pim (features of networks), auc (what
+a fresh critic can tell apart), spectrum (energy of fine detail) and marginals (of
 sub-bands), each with its 95 % interval. They code every picture once more.
 DIR gets report.html, report.json, pictures.csv, means.csv, bd-rates.csv,
 sets.csv and curves as SVG and PNG, and the results so far: the same command goes

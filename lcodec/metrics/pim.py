@@ -22,11 +22,13 @@ from lcodec.zoo import Zoo, read_metric
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NAME", "arrays_of", "file_of", "loss", "missing", "pim"]
+__all__ = ["NAME", "arrays_of", "file_of", "loss", "means_of", "missing", "pim"]
 
 #: Name of the metric's file in the folders of models, without the suffix.
 NAME = "pim"
 MIN_SIDE_PX = 32
+#: Patches that are encoded at a time.
+_BATCH = 64
 
 
 def pim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -68,11 +70,37 @@ def loss(decoded: Tensor, original: Tensor) -> Tensor:
     """
     from lcodec.networks.pim import distance
 
+    arrays = {name: value.to(decoded.device) for name, value in _installed().items()}
+    return distance(arrays, decoded, original)
+
+
+def means_of(patches: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What PIM keeps of patches: (N, 80), the means over all places of what it says of its eight sub-bands.
+
+    Args:
+        patches: uint8, shape (N, H, W, 3), both sides at least 32.
+
+    Raises:
+        ModelError: as `loss`.
+    """
+    import torch
+
+    from lcodec.networks.pim import place_means
+
+    arrays, found = _installed(), []
+    with torch.no_grad():
+        for start in range(0, len(patches), _BATCH):
+            batch = torch.from_numpy(patches[start : start + _BATCH] / np.float32(255))
+            found.append(place_means(arrays, batch).double().numpy())
+    return np.concatenate(found)
+
+
+def _installed() -> dict[str, Tensor]:
+    """Arrays of the metric that is installed."""
     file = file_of(NAME)
     if file is None:
         raise ModelError(f"no metric named {NAME!r} is installed: {missing()}")
-    arrays = {name: value.to(decoded.device) for name, value in arrays_of(file).items()}
-    return distance(arrays, decoded, original)
+    return arrays_of(file)
 
 
 def missing() -> str | None:

@@ -34,6 +34,7 @@ __all__ = [
     "features",
     "halo",
     "join",
+    "place_means",
     "start_pim",
 ]
 
@@ -153,6 +154,18 @@ def distance(arrays: Mapping[str, Tensor], first: Tensor, second: Tensor) -> Ten
             numbers += one[0].numel()
         total = total + of_band / numbers
     return total / len(OCTAVES)
+
+
+def place_means(arrays: Mapping[str, Tensor], pictures: Tensor) -> Tensor:
+    """Means over all places of the means of q(z|x): (N, 80), sub-band by sub-band.
+
+    Args:
+        arrays: of the metric, in float32.
+        pictures: (N, H, W, 3), 0..1, sides over `steerable.MARGIN_PX`.
+    """
+    bands = enumerate(bands_of(pictures))
+    found = [torch.cat(list(_strips(arrays, index, band)), dim=1).mean(dim=(1, 2)) for index, band in bands]
+    return torch.cat(found, dim=1)
 
 
 def _strips(arrays: Mapping[str, Tensor], index: int, band: Tensor) -> Iterator[Tensor]:

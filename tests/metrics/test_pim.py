@@ -65,6 +65,16 @@ def test_strips_are_as_if_all_were_computed_at_once(photo: Pixels, monkeypatch: 
         torch.testing.assert_close(network.distance(params, *given), whole)
 
 
+def test_means_over_places_are_those_of_each_sub_band(installed: Path, photo: Pixels) -> None:
+    patches = np.stack([photo[:64, :64], photo[32:96, 32:96]])
+    bands = network.bands_of(torch.from_numpy(patches / np.float32(255)))
+    expected = [
+        network.encode(PARAMS, index, network.features(PARAMS, index, band)).mean(dim=(1, 2)).numpy()
+        for index, band in enumerate(bands)
+    ]
+    assert module.means_of(patches) == pytest.approx(np.concatenate(expected, axis=1), abs=5e-3)
+
+
 def test_it_is_differentiable(installed: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.rand((2, 32, 32, 3), generator=generator) for _ in range(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from itertools import product
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from lcodec.defaults import SET_METRICS
+from lcodec.metrics.pim import means_of
 from lcodec.metrics.sets import SET_MEASURES, Patches, features, patches_of
 from lcodec.metrics.sets.critic import judged, told_apart, train_critic
 from lcodec.metrics.sets.estimate import with_interval
@@ -134,11 +136,17 @@ def test_features_are_those_of_the_network() -> None:
     assert features.features(patches) == pytest.approx(expected.double().numpy(), abs=1e-4)
 
 
-@needs_weights
-def test_kid_of_originals_is_0_and_of_blurred_photos_is_not() -> None:
-    kid = SET_MEASURES["kid"].function
-    assert kid(unchanged())["kid"].value == 0
-    assert kid(blurred_set())["kid"].low > 0
+@pytest.mark.parametrize("name", [pytest.param("kid", marks=needs_weights), "kid-pim"])
+def test_kid_of_originals_is_0_and_of_blurred_photos_is_not(name: str) -> None:
+    kid = SET_MEASURES[name].function
+    assert kid(unchanged())[name].value == 0
+    assert kid(blurred_set())[name].low > 0
+
+
+def test_kid_on_what_pim_keeps_does_not_depend_on_its_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = SET_MEASURES["kid-pim"].function(blurred_set())["kid-pim"]
+    monkeypatch.setattr(sys.modules[kid_of.__module__], "means_of", lambda patches: 5 * means_of(patches) + 3)
+    assert SET_MEASURES["kid-pim"].function(blurred_set())["kid-pim"].value == pytest.approx(expected.value, rel=1e-3)
 
 
 # ----------------------------------------------------------------------------------------------------------- critic
@@ -244,7 +252,7 @@ def test_the_measures_by_name() -> None:
         assert measure.refused(measure.photos - 1, 10_000) is not None
 
 
-@pytest.mark.parametrize("name", ["auc", "spectrum", "marginals", pytest.param("kid", marks=needs_weights)])
+@pytest.mark.parametrize("name", ["auc", "spectrum", "marginals", "kid-pim", pytest.param("kid", marks=needs_weights)])
 def test_each_measure_has_the_figures_that_it_names(name: str) -> None:
     found = told_apart(unchanged(), steps=1) if name == "auc" else SET_MEASURES[name].function(unchanged())
     assert list(found) == [figure.name for figure in SET_MEASURES[name].figures]

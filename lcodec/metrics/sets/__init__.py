@@ -5,7 +5,7 @@ distributions (Blau, Michaeli, "The perception-distortion tradeoff", CVPR 2018):
 decoded photos with those of the originals, at the same places for all codecs.
 
     patches.py    where the patches are          estimate.py   intervals
-    features.py   a network that others trained  kid.py        KID on its features
+    features.py   a network that others trained  kid.py        KID on its features, and on PIM's
     critic.py     what a fresh critic tells      spectrum.py   octaves of energy, sub-band marginals
 """
 
@@ -15,10 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lcodec.extras import has
+from lcodec.metrics import pim
 from lcodec.metrics.sets import features
 from lcodec.metrics.sets.critic import told_apart
 from lcodec.metrics.sets.estimate import Estimate
-from lcodec.metrics.sets.kid import kid
+from lcodec.metrics.sets.kid import kid, kid_pim
 from lcodec.metrics.sets.patches import PATCH, Patches, Pixels, patches_of, room
 from lcodec.metrics.sets.spectrum import OCTAVES, marginals, spectrum
 
@@ -84,6 +85,14 @@ SET_MEASURES = {
             photos=8,
             patches=128,
             missing=features.missing,
+        ),
+        SetMeasure(
+            "kid-pim",
+            (Figure("kid-pim", "KID, PIM", "KID on what the metric PIM keeps of patches; 0: like the originals.", 4),),
+            kid_pim,
+            photos=8,
+            patches=128,
+            missing=pim.missing,
         ),
         SetMeasure(
             "auc",

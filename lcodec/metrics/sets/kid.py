@@ -1,4 +1,4 @@
-"""Kernel inception distance (KID) of a set, on the features of `features`, which are not Inception's.
+"""Kernel inception distance (KID) of a set: on the features of `features`, which are not Inception's, and on PIM's.
 
 Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs" (ICLR 2018), section 4: the squared maximum mean
 discrepancy of features under the kernel (x.y / d + 1)^3, without bias. The estimate is the U-statistic of pairs
@@ -15,11 +15,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lcodec.metrics.pim import means_of
 from lcodec.metrics.sets.estimate import Estimate, pair_mean, with_interval
 from lcodec.metrics.sets.features import features
 from lcodec.metrics.sets.patches import Patches
 
-__all__ = ["kid", "kid_of"]
+__all__ = ["kid", "kid_of", "kid_pim"]
+
+#: A feature that hardly differs among the originals must not count without bounds.
+_LEAST = 1e-6
 
 
 def kid(patches: Patches) -> dict[str, Estimate]:
@@ -30,6 +34,21 @@ def kid(patches: Patches) -> dict[str, Estimate]:
         OSError: the weights of the features are not there.
     """
     return {"kid": kid_of(features(patches.originals), features(patches.decoded), patches.photos)}
+
+
+def kid_pim(patches: Patches) -> dict[str, Estimate]:
+    """Return the KID of decoded patches on what PIM keeps of them, as `kid-pim`.
+
+    Features are the means over a patch of the encoders of the metric. These have no origin and no scale of their own:
+    each is taken less its mean, and over its standard deviation, among the originals of the set.
+
+    Raises:
+        ValueError: the patches are of fewer than 3 photos.
+        ModelError: the metric's file is not there, or damaged.
+    """
+    originals, decoded = means_of(patches.originals), means_of(patches.decoded)
+    shift, scale = originals.mean(axis=0), originals.std(axis=0) + _LEAST
+    return {"kid-pim": kid_of((originals - shift) / scale, (decoded - shift) / scale, patches.photos)}
 
 
 def kid_of(originals: NDArray[np.float64], decoded: NDArray[np.float64], photos: NDArray[np.int64]) -> Estimate:
