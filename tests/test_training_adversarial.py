@@ -113,14 +113,15 @@ def test_uneven_energy_is_the_variance_of_strength_over_places(period: int) -> N
     """Of grain whose strength depends on its place, which no lattice shows; whatever it is multiplied by."""
     generator = torch.Generator().manual_seed(0)
     grain = torch.randn(8, 256, 256, 3, generator=generator)
-    assert float(uneven_energy(grain)) == pytest.approx(0, abs=0.001)
+    grain[:, 100:] *= 3  # what is shown differs from place to place
+    assert float(uneven_energy(grain).mean()) == pytest.approx(0, abs=0.003)
     columns = torch.tensor([0.0, 2.0]).repeat_interleave(4).repeat(256 // 8)
-    strengths = columns if period == 8 else (torch.arange(256) // 2 % 8 == 3).float()
+    strengths = columns if period == 8 else (torch.arange(256) % 16 < 8) * 2.0
     striped = grain * strengths.sqrt()[:, None]
     assert locked_energy(striped).abs().max() < 0.01
-    assert float(uneven_energy(striped)) == pytest.approx(float(uneven_energy(7 * striped)))
-    assert 0.1 < float(uneven_energy(striped))
-    assert float(uneven_energy(torch.zeros(1, 64, 64, 3))) == 0
+    assert uneven_energy(striped).tolist() == pytest.approx(uneven_energy(7 * striped).tolist(), rel=1e-4)
+    assert (uneven_energy(striped) > 0.5).all()  # 1, but for what the Laplacian mixes
+    assert not uneven_energy(torch.zeros(1, 64, 64, 3)).any()
 
 
 def test_energy_of_the_top_octave() -> None:
@@ -207,7 +208,7 @@ def test_the_gradient_is_that_of_the_loss(model: Model, photos: Photos) -> None:
     place = sum(params[other].numel() for other in names[: names.index(name)])
     gradient = found.flat[place : place + params[name].numel()]
     direction = gradient / gradient.norm()
-    step, losses = 0.02, []
+    step, losses = 0.005, []
     for sign in (1, -1):
         moved = params | {name: params[name] + sign * step * direction.view_as(params[name])}
         followed = passed(objective, moved, photos, 0)

@@ -52,6 +52,8 @@ DISTORTION_STEPS, RAMP_STEPS = 2000, 1000
 MSE_WEIGHT, LOCK_WEIGHT, UNEVEN_WEIGHT, CRITIC_SHARE = 150.0, 6000.0, 0.1, 0.6
 #: Side of the windows in which texture is not to repeat, in pixels: a decoder's lattice changes with what it covers.
 WINDOW = 64
+#: A block of this part of the mean energy counts half in how unevenly energy is spread.
+FLAT = 0.1
 #: Weight of the penalties on the critic's gradients, and in how many steps they come once, so much the stronger. R3GAN
 #: has gamma = 0.05 for pictures of 32x32 in -1..1, which is a quarter of that here. With 1, the critic told nothing
 #: apart after 160 steps.
@@ -92,9 +94,9 @@ def uneven_energy(difference: Tensor) -> Tensor:
         difference: (N, H, W, 3), sides multiples of WINDOW. The outermost blocks are not looked at.
 
     Returns:
-        The variance over places of the energy there, relative to its mean, which is 0 on average for texture whose
-        strength is not locked to the latents: a product of two halves of the blocks, so that what is only chance in
-        them adds nothing. Each picture counts the same.
+        (N,): the variance over places of the share that each has in the energy of its block, relative to the mean. It
+        is 0 on average for texture whose strength is not locked to the latents: a product of two halves of the blocks,
+        so that what is only chance in them adds nothing. Blocks of little energy count less.
     """
     side, inner = LATENT_STRIDE, difference[:, LATENT_STRIDE:-LATENT_STRIDE, LATENT_STRIDE:-LATENT_STRIDE]
     count, height, width, channels = inner.shape
@@ -103,11 +105,14 @@ def uneven_energy(difference: Tensor) -> Tensor:
         for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))
     ]
     fine = inner - torch.stack(around).mean(dim=0)
-    blocks = fine.square().reshape(count, height // side, side, width // side, side, channels).mean(dim=(1, 5))
-    energy = blocks.mean(dim=(1, 2, 3)) + _TINY  # of each picture
-    strengths = blocks.transpose(1, 2) / energy[:, None, None, None]  # (N, columns of blocks, 16, 16)
-    halves = [strengths[:, first::2].mean(dim=(0, 1)) for first in (0, 1)]
-    return torch.stack([half - half.mean() for half in halves]).prod(dim=0).mean()
+    split = fine.square().reshape(count, height // side, side, width // side, side, channels).mean(dim=5)
+    blocks = split.permute(0, 1, 3, 2, 4)  # (N, rows of blocks, columns, 16, 16)
+    energy = blocks.mean(dim=(3, 4), keepdim=True)
+    shares = blocks / (energy + FLAT * energy.mean(dim=(1, 2), keepdim=True) + _TINY)
+    halves = [shares[:, :, first::2].mean(dim=(1, 2)) for first in (0, 1)]
+    means = [half.mean(dim=(1, 2), keepdim=True) for half in halves]
+    deviations = [(half - mean) / (mean + _TINY) for half, mean in zip(halves, means, strict=True)]
+    return (deviations[0] * deviations[1]).mean(dim=(1, 2))
 
 
 def _repeated(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,7 +195,7 @@ class Realism(TrainingObjective):
             "mse": (MSE_WEIGHT * mse * batch.weight).mean(),
             "wasserstein": (distance * batch.weight).mean(),
             "locked": (LOCK_WEIGHT * _repeated(picture - plain)[0].relu().mean(dim=1) * batch.weight).mean(),
-            "uneven": UNEVEN_WEIGHT * uneven_energy(picture - plain),
+            "uneven": (UNEVEN_WEIGHT * uneven_energy(picture - plain) * batch.weight).mean(),
         }
         judged = _Judged(*torch.zeros(4, device=device).unbind())
         of_critic = [value.sum() for name, value in params.items() if name.startswith(PREFIX)]
@@ -212,7 +217,7 @@ class Realism(TrainingObjective):
                 "wasserstein": distance.mean(),
                 "top_octave": top_octave(picture, original).mean(),
                 "locked": locked_energy(picture - plain).mean(),
-                "uneven": terms["uneven"].detach() / UNEVEN_WEIGHT,
+                "uneven": uneven_energy(picture - plain).mean(),
                 "margin": judged.margin,
                 "penalty": judged.penalty,
                 **{f"gradient_{name}": norm for name, norm in norms.items()},
