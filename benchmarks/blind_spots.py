@@ -5,13 +5,14 @@ From Gaussian noise, Adam moves the pixels towards a photo by one metric alone, 
 halved every tenth of the run; pixels are clamped to 0..1 at each step. Ding, Ma, Wang and Simoncelli 2021, "Comparison
 of full-reference image quality models for optimization of image processing systems", section 3 (20,000 steps). The
 photo's largest square in the middle is scaled to --size. Writes the grid of pictures, `blind_spots.svg`, and every
-metric of each, `blind_spots.csv`.
+metric of each, `blind_spots.csv`; the table in `docs/people.md` shows the committed results.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.common import show, write_rows
+from benchmarks.common import ROOT, show, splice, write_rows
 from benchmarks.talk.common import OUT, Given, panels, steps
 from benchmarks.talk.pictures import save_photos
 from benchmarks.talk.pictures import show as show_picture
 from lcodec.metrics import MEASURES, MIN_SIDE_PX
 from lcodec.metrics.differentiable import LOSSES
 
+PAGE = ROOT / "docs" / "people.md"
 STEPS, SIZE = 20_000, 192
 LEARNING_RATE, HALVINGS = 0.005, 10
 #: Smallest side in pixels that a metric is defined for, where there is one.
@@ -100,7 +102,19 @@ def write(photo: Path, size: int, count: int, given: Given) -> list[dict[str, st
         )
         show_picture(axes, picture, f"{name if name in {'original', 'noise'} else 'by ' + name}\n{values}")
     save_photos(figure, given, "blind_spots")
+    if given.out == OUT:
+        PAGE.write_text(splice(PAGE.read_text(encoding="utf-8"), as_text(rows), "blind-spots"), encoding="utf-8")
     return rows
+
+
+def as_text(rows: Sequence[Mapping[str, str]]) -> str:
+    """Format the table as Markdown: a row a picture, a column a metric."""
+    metrics = [name for name in rows[0] if name in MEASURES]
+    lines = ["| picture | " + " | ".join(f"`{name}`" for name in metrics) + " |", "|---|" + "---:|" * len(metrics)]
+    for row in rows:
+        made = row["minimised"] if row["minimised"] == "noise" else f"by `{row['minimised']}`"
+        lines.append(f"| {made} | " + " | ".join(row[name] for name in metrics) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:

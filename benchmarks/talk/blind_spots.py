@@ -24,8 +24,8 @@ FIGURE = Figure(
     "Each picture began as the noise and was moved towards the original by one metric alone, pixel by pixel, for "
     "2,000 steps: what is still wrong is what that metric hardly sees. Squared error and NLPD find the original; "
     "MS-SSIM leaves noise where the photo is smooth, the Wasserstein distortion is content with grain of the right "
-    "strength in the wrong place, and PIM, here one trained for minutes, with colours and edges that are all wrong. To "
-    "optimise a metric is the hardest test of it: a codec that is trained for one will find its blind spots.",
+    "strength in the wrong place, and PIM, here one trained for an hour of a core, with colours and edges that are all "
+    "wrong. To optimise a metric is the hardest test of it: a codec that is trained for one will find its blind spots.",
     make,
     ("photos", "torch"),
 )

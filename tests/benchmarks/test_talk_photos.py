@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.common import open_model, read_rows
+from benchmarks.common import open_model, read_rows, splice
 from benchmarks.panel import shifted, squared_error
 from benchmarks.talk import elo, hyperprior, klt, pictures, slowness, years
 from benchmarks.talk.common import OUT, Given, panels
@@ -134,6 +134,13 @@ def test_every_metric_of_every_picture_is_in_the_table(tmp_path: Path) -> None:
     assert float(rows[1]["psnr"]) > float(rows[0]["psnr"])
     assert read_rows(tmp_path / "blind_spots.csv") == rows
     assert (tmp_path / "blind_spots.svg").exists()
+
+
+def test_the_page_shows_the_committed_table() -> None:
+    from benchmarks.blind_spots import PAGE, as_text
+
+    text = PAGE.read_text(encoding="utf-8")
+    assert splice(text, as_text(read_rows(OUT / "blind_spots.csv")), "blind-spots") == text
 
 
 def test_metrics_disagree_about_what_each_made() -> None:
