@@ -1,12 +1,13 @@
 """`python -m benchmarks.realism --photos DIR --train PATH...`: how real generative pictures look, and at what price.
 
-At each quality and realism, of the photos: PSNR, Wasserstein distortion, the share of what is added that repeats every
-16 pixels, and the measures of whole sets (`lcodec.metrics.sets`) with their 95 % intervals: energy of three octaves
-relative to the originals', distance of sub-band marginals, KID, and whether *fresh* critics tell patches from those of
-the originals. Here critics are trained on other photos (`--train`: folders of photos or of tar files, or such files),
-for each quality and realism anew; AUC and JSD are means of three seeds, `auc_least` and `auc_most` their range. A set
-that is too small for a measure, or a package that is missing, leaves its columns empty. The last column is PSNR as it
-would be if distortion were D* + (P* - P)^2 (Freirich, Michaeli, Meir 2021), P falling linearly with realism.
+At each quality and realism, of the photos: PSNR, Wasserstein distortion; of what is added, the share that repeats every
+16 pixels, and how unevenly its strength is spread over the places of 16x16 pixels (its relative variance); and the
+measures of whole sets (`lcodec.metrics.sets`) with their 95 % intervals: energy of three octaves relative to the
+originals', distance of sub-band marginals, KID, and whether *fresh* critics tell patches from those of the originals.
+Here critics are trained on other photos (`--train`: folders of photos or of tar files, or such files), for each quality
+and realism anew; AUC and JSD are means of three seeds, `auc_least` and `auc_most` their range. A set that is too small
+for a measure, or a package that is missing, leaves its columns empty. The last column is PSNR as it would be if
+distortion were D* + (P* - P)^2 (Freirich, Michaeli, Meir 2021), P falling linearly with realism.
 
 What it costs: `--count` photos of each kind, of their middle 768x768 at most, are coded once and decoded five times at
 each quality (720 decodings and 144 encodings, by default); three critics of 0.1e12 multiply-adds for each row (4.5e12,
@@ -60,8 +61,10 @@ SHOWN = {
     "octave-1": "top octave",
     "marginals": "marginals",
     "kid": "KID",
+    "kid-pim": "KID, PIM",
     "auc": "AUC",
     "locked": "repeats",
+    "uneven": "uneven",
 }
 CARD = MODELS / "hific.md"
 
@@ -91,16 +94,24 @@ def photos_in(paths: Sequence[Path], count: int) -> list[Photo]:
     return [found[index * len(found) // count] for index in range(count)] if count < len(found) else found
 
 
-def _decoded(task: tuple[str, Photo, float]) -> Coded | None:
-    """Code a photo at effort 0, and decode it at each realism; None if it cannot be read."""
-    model, photo, quality = task
-    zoo, plain = open_model(model)
+def middle_of(photo: Photo) -> Pixels | None:
+    """Return at most MAX_SIDE x MAX_SIDE samples of a photo; None if it cannot be read."""
     original = photo.decode()
     if original is None:
         return None
     for axis in (0, 1):
         spare = max(original.shape[axis] - MAX_SIDE, 0)
         original = original.take(range(spare // 2, original.shape[axis] - (spare - spare // 2)), axis)
+    return original
+
+
+def _decoded(task: tuple[str, Photo, float]) -> Coded | None:
+    """Code a photo at effort 0, and decode it at each realism; None if it cannot be read."""
+    model, photo, quality = task
+    zoo, plain = open_model(model)
+    original = middle_of(photo)
+    if original is None:
+        return None
     data = encode(Picture(original), plain, quality)
     return original, [decode(data, zoo, realism=realism).pixels for realism in REALISMS], len(data)
 
@@ -149,15 +160,12 @@ def _row(
     """Figures of the photos at one quality and realism; `told` holds what was said of measures that are left out."""
     import torch
 
-    from lcodec.training.adversarial import WINDOW, locked_energy
+    from lcodec.training.adversarial import WINDOW, locked_energy, uneven_energy
 
     pairs = [(original, decoded[index]) for original, decoded, _ in coded]
     pixels = sum(original.shape[0] * original.shape[1] for original, _ in pairs)
     added = [torch.from_numpy(decoded[index].astype(np.float32) - decoded[0]) for _, decoded, _ in coded]
-    locked = [
-        float(locked_energy(each[None, : len(each) // WINDOW * WINDOW, : each.shape[1] // WINDOW * WINDOW]))
-        for each in added
-    ]
+    whole = [each[None, : len(each) // WINDOW * WINDOW, : each.shape[1] // WINDOW * WINDOW] for each in added]
     sets = [patches_of((original, decoded[index]) for original, decoded, _ in each) for each in (coded, others)]
     return {
         "quality": f"{quality:g}",
@@ -165,12 +173,13 @@ def _row(
         "bpp": f"{8 * sum(size for _, _, size in coded) / pixels:.4f}",
         "psnr": f"{np.mean([psnr(*pair) for pair in pairs]):.3f}",
         "wasserstein": f"{np.mean([wasserstein(*pair) for pair in pairs]):.4f}",
-        "locked": f"{np.mean(locked):.3f}",
-        **_of_set(*sets, steps, told),
+        "locked": f"{np.mean([float(locked_energy(each)) for each in whole]):.3f}",
+        "uneven": f"{np.mean([float(uneven_energy(each)) for each in whole]):.3f}",
+        **of_set(*sets, steps, told),
     }
 
 
-def _of_set(patches: Patches, others: Patches, steps: int, told: set[str]) -> dict[str, str]:
+def of_set(patches: Patches, others: Patches, steps: int, told: set[str]) -> dict[str, str]:
     """Columns of the measures of whole sets: figures and the ends of their intervals."""
     columns: dict[str, str] = {}
     for measure in SET_MEASURES.values():

@@ -84,15 +84,18 @@ def draw(pane: Any, rows: list[dict[str, Any]], colour: str, label: str) -> None
 
 
 def draw_photos(pane: Any) -> None:
-    """Draw what `benchmarks.realism` measured, a curve a quality."""
+    """Draw what `benchmarks.realism` measured, a curve a quality, and what the law makes of its two ends."""
     rows = read_rows(realism.CSV)
     for quality, colour, mark in zip(
         dict.fromkeys(row["quality"] for row in rows), COLOURS.values(), MARKS, strict=False
     ):
         own = [row for row in rows if row["quality"] == quality and row["kid"]]
-        errors = [255**2 * 10 ** (-float(row["psnr"]) / 10) for row in own]
-        pane.plot([float(row["kid"]) for row in own], errors, mark + "-", color=colour, ms=4, label=f"q {quality}")
-    pane.set_title("photos: mse to hific")
+        distances = [float(row["kid"]) for row in own]
+        for column, style in (("psnr", {"ls": "-", "marker": mark, "ms": 4}), ("law", {"ls": ":", "lw": 2})):
+            errors = [255**2 * 10 ** (-float(row[column]) / 10) for row in own]
+            label = f"q {quality}" if column == "psnr" else None
+            pane.plot(distances, errors, color=colour, label=label, **style)
+    pane.set_title("photos: mse to hific;\ndotted: D* + (P* - P)²")
     pane.set_xlabel("distance from originals, KID")
     pane.set_ylabel("mean squared error, levels²")
     pane.legend(loc="lower right")
@@ -131,7 +134,7 @@ FIGURE = Figure(
     "curve), and one that is made to do so has a larger error, at most twice the least one. For a Gaussian source the "
     "curve is known in closed form, and decoders that are trained for error and realism together lie on it; those for "
     "the banana behave alike. The dashed lines interpolate between the two ends, which takes no further training, as "
-    "the knob of realism of lcodec does with one file.",
+    "the knob of realism of lcodec does with one file; on photos its curve lies below D* + (P* - P)², dotted.",
     make,
     needs=("torch",),
 )

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import equal_bytes
 from benchmarks.common import read_rows, shipped, splice
 from benchmarks.crops import FAILURES
 from benchmarks.crops import SHOWN as CROPS
-from benchmarks.realism import CARD, CSV, _law, _of_set, photos_in, table, told_apart
+from benchmarks.realism import CARD, CSV, _law, of_set, photos_in, table, told_apart
 from lcodec.metrics.sets import SET_MEASURES, patches_of
 from tests.support.pictures import picture
 
@@ -27,6 +28,15 @@ def test_the_card_shows_the_committed_results_of_the_shipped_model() -> None:
 def test_the_crops_are_of_the_shipped_model(path: Path) -> None:
     with Image.open(path) as image:
         assert image.info["comment"].decode() == shipped(generative=True)["hific"], "run `python -m benchmarks.crops`"
+
+
+def test_the_page_shows_the_committed_results_at_equal_bytes_of_the_shipped_models() -> None:
+    rows, text = read_rows(equal_bytes.CSV), equal_bytes.PAGE.read_text(encoding="utf-8")
+    labels = {name: label.removeprefix(f"{name} ") for name, label in (shipped() | shipped(generative=True)).items()}
+    for row in rows:
+        if row["codec"] in labels:
+            assert f"model {labels[row['codec']]}" in row["version"], "run `python -m benchmarks.equal_bytes`"
+    assert splice(text, equal_bytes.table(rows), "equal-bytes") == text
 
 
 def test_the_law_joins_both_ends() -> None:
@@ -46,7 +56,7 @@ def test_critics_of_other_photos_tell_what_is_to_be_told() -> None:
 def test_what_a_small_set_lacks_is_said_once_and_left_empty(capsys: pytest.CaptureFixture[str]) -> None:
     originals = [picture(300, 300, seed=seed) for seed in range(5)]
     patches, told = patches_of((each, each) for each in originals), set[str]()
-    columns = [_of_set(patches, patches, 1, told) for _ in range(2)]
+    columns = [of_set(patches, patches, 1, told) for _ in range(2)]
     assert columns[0] == columns[1]
     assert columns[0]["octave-1"] == "1.000"
     assert {columns[0][name] for name in ("kid", "kid_low", "auc", "auc_least")} == {""}
