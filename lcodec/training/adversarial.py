@@ -3,7 +3,7 @@
 Losses are of the picture x' that a generative synthesis makes of the latents that a model decodes, x the original and
 x0 the picture of the model's own synthesis, all in 0..1:
 
-    150 MSE(x', x) + w WD(x', x) + 6000 L(x' - x0) + U(x' - x0) + v A(x', x)
+    150 MSE(x', x) + w WD(x', x) + 6000 L(x' - x0) + 0.1 U(x' - x0) + v A(x', x)
 
 WD is the Wasserstein distortion (`lcodec.metrics.wasserstein`). L is the penalty on texture that is locked to the
 phase of the latents: what the blocks of 16x16 pixels in a window have in common (`_repeated`). Without noise and this
@@ -11,7 +11,8 @@ penalty a decoder meets local statistics with a regular lattice. The period must
 of 64 crops under a penalty on the mean of blocks of 8x8 left the noise unused, and covered lawns with a lattice of
 period 16, four blocks of 8x8 that cancel out; it was 85 % of the energy that was added there. U is the penalty on
 texture whose strength is locked to them (`uneven_energy`): noise enters once in 8x8 pixels, and without U what came of
-it was aperiodic, but up to 2.6 times as strong at some places of these 8x8 as at others. A is the critic's,
+it was aperiodic, but up to 2.6 times as strong at some places of these 8x8 as at others (fresh critics did not tell
+less when that was gone: what they see at low rates is grain on all that the original has smooth). A is the critic's,
 absent at first and then ramped in: the paired relativistic loss of R3GAN (Huang et al. 2024, "The GAN is dead; long
 live the GAN!", section 3), original and decoded picture being natural pairs, with R1 and R2 in one of eight steps
 (Karras et al. 2020, "lazy regularisation"). The weights w and v follow from the gradients in x', in the long run: that
