@@ -12,17 +12,12 @@ times to meet the size; three critics are trained for each row. The table goes i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import numpy as np
-
-from benchmarks.common import RESULTS, ROOT, add_out, parser_of, photos_of, show, splice, spread, write_rows
-from benchmarks.realism import COUNT, Coded, Photo, middle_of, of_set, photos_in
+from benchmarks.common import RESULTS, ROOT, add_out, parser_of, photos_of, show, splice, write_rows
+from benchmarks.realism import Coded, Photo, add_sets, coded_sets, middle_of, of_set, photos_in, rate_and_psnr
 from lcodec.compare.codecs import open_codec
 from lcodec.compare.match import nearest_file
-from lcodec.metrics import psnr
 from lcodec.metrics.sets import patches_of
-from lcodec.metrics.sets.critic import STEPS
 from lcodec.picture import Picture
 
 CSV, PAGE = RESULTS / "equal-bytes.csv", ROOT / "docs" / "realism.md"
@@ -63,11 +58,7 @@ def _coded(task: tuple[Photo, float]) -> dict[str, Coded] | None:
 def main() -> None:
     """Run the command."""
     parser = parser_of("equal_bytes", __doc__, jobs=True, model=False)
-    parser.add_argument(
-        "--train", type=Path, nargs="+", required=True, metavar="PATH", help="other photos, for the fresh critics"
-    )
-    parser.add_argument("--count", type=int, default=COUNT, help=f"photos of each kind at most ({COUNT})")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of training each critic ({STEPS})")
+    add_sets(parser)
     add_out(parser, CSV)
     arguments = parser.parse_args()
     photos_of(arguments.photos)  # says so where there is none
@@ -75,10 +66,8 @@ def main() -> None:
     told: set[str] = set()
     rows: list[dict[str, str]] = []
     for quality in QUALITIES:
-        sets = []
-        for photos in kinds:
-            coded = spread(_coded, [(photo, quality) for photo in photos], arguments.jobs, f"quality {quality:g}")
-            sets.append([each for each in coded if each is not None])
+        tasks = [[(photo, quality) for photo in photos] for photos in kinds]
+        sets = coded_sets(_coded, tasks, arguments.jobs, f"quality {quality:g}")
         for name in sets[0][0]:
             judged_on, others = ([each[name] for each in of_kind] for of_kind in sets)
             size, wanted = (sum(each[of][2] for each in sets[0]) for of in (name, MODEL))
@@ -96,17 +85,13 @@ def _row(
     quality: float, name: str, judged_on: list[Coded], others: list[Coded], steps: int, told: set[str]
 ) -> dict[str, str]:
     """Figures of one codec; `told` holds what was said of measures that are left out."""
-    pairs = [(original, decoded[0]) for original, decoded, _ in judged_on]
-    pixels = sum(original.shape[0] * original.shape[1] for original, _ in pairs)
     sets = [patches_of((original, decoded[0]) for original, decoded, _ in each) for each in (judged_on, others)]
     exact = name == ORIGINAL
-    version = "" if exact else open_codec(name).version()
     return {
         "quality": f"{quality:g}",
         "codec": name,
-        "version": version,
-        "bpp": "" if exact else f"{8 * sum(size for _, _, size in judged_on) / pixels:.4f}",
-        "psnr": "" if exact else f"{np.mean([psnr(*pair) for pair in pairs]):.3f}",
+        "version": "" if exact else open_codec(name).version(),
+        **({"bpp": "", "psnr": ""} if exact else rate_and_psnr(judged_on, 0)),
         **of_set(*sets, steps, told),
     }
 

@@ -16,10 +16,11 @@ for 15 rows) are trained besides. Rows are written after each quality, and at th
 
 from __future__ import annotations
 
+import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,9 @@ SHOWN = {
     "uneven": "uneven",
 }
 CARD = MODELS / "hific.md"
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Pixels = NDArray[np.uint8]
 #: A photo, what it decodes to at each realism, and the bytes of its file.
@@ -116,15 +120,34 @@ def _decoded(task: tuple[str, Photo, float]) -> Coded | None:
     return original, [decode(data, zoo, realism=realism).pixels for realism in REALISMS], len(data)
 
 
-def main() -> None:
-    """Run the command."""
-    parser = parser_of("realism", __doc__, jobs=True)
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is judged as a set: other photos, how many, and how long critics are trained."""
     parser.add_argument(
         "--train", type=Path, nargs="+", required=True, metavar="PATH", help="other photos, for the fresh critics"
     )
     parser.add_argument("--count", type=int, default=COUNT, help=f"photos of each kind at most ({COUNT})")
-    parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, help="of the files (5 20 40)")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of training each critic ({STEPS})")
+
+
+def coded_sets(work: Callable[[T], R | None], kinds: Sequence[Sequence[T]], jobs: int, what: str) -> list[list[R]]:
+    """Do the work on the tasks of each kind of photos; those that cannot be read are left out."""
+    return [[each for each in spread(work, tasks, jobs, what) if each is not None] for tasks in kinds]
+
+
+def rate_and_psnr(coded: Sequence[Coded], index: int) -> dict[str, str]:
+    """Columns of the bits of a pixel, and of the mean PSNR of what is decoded first, second and so on."""
+    pixels = sum(original.shape[0] * original.shape[1] for original, _, _ in coded)
+    return {
+        "bpp": f"{8 * sum(size for _, _, size in coded) / pixels:.4f}",
+        "psnr": f"{np.mean([psnr(original, decoded[index]) for original, decoded, _ in coded]):.3f}",
+    }
+
+
+def main() -> None:
+    """Run the command."""
+    parser = parser_of("realism", __doc__, jobs=True)
+    add_sets(parser)
+    parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES, help="of the files (5 20 40)")
     add_out(parser, CSV)
     arguments = parser.parse_args()
     photos_of(arguments.photos)  # says so where there is none
@@ -134,12 +157,8 @@ def main() -> None:
     told: set[str] = set()
     rows: list[dict[str, str]] = []
     for quality in arguments.qualities:
-        sets = []
-        for photos in kinds:
-            tasks = [(arguments.model, photo, quality) for photo in photos]
-            coded = spread(_decoded, tasks, arguments.jobs, f"quality {quality:g}")
-            sets.append([each for each in coded if each is not None])
-        judged_on, others = sets
+        tasks = [[(arguments.model, photo, quality) for photo in photos] for photos in kinds]
+        judged_on, others = coded_sets(_decoded, tasks, arguments.jobs, f"quality {quality:g}")
         curve = [_row(quality, index, judged_on, others, arguments.steps, told) for index in range(len(REALISMS))]
         rows += [{"model": label} | row | {"law": f"{_law(row, curve):.3f}"} for row in curve]
         write_rows(arguments.out, rows)
@@ -163,15 +182,13 @@ def _row(
     from lcodec.training.adversarial import WINDOW, locked_energy, uneven_energy
 
     pairs = [(original, decoded[index]) for original, decoded, _ in coded]
-    pixels = sum(original.shape[0] * original.shape[1] for original, _ in pairs)
     added = [torch.from_numpy(decoded[index].astype(np.float32) - decoded[0]) for _, decoded, _ in coded]
     whole = [each[None, : len(each) // WINDOW * WINDOW, : each.shape[1] // WINDOW * WINDOW] for each in added]
     sets = [patches_of((original, decoded[index]) for original, decoded, _ in each) for each in (coded, others)]
     return {
         "quality": f"{quality:g}",
         "realism": f"{REALISMS[index]:g}",
-        "bpp": f"{8 * sum(size for _, _, size in coded) / pixels:.4f}",
-        "psnr": f"{np.mean([psnr(*pair) for pair in pairs]):.3f}",
+        **rate_and_psnr(coded, index),
         "wasserstein": f"{np.mean([wasserstein(*pair) for pair in pairs]):.4f}",
         "locked": f"{np.mean([float(locked_energy(each)) for each in whole]):.3f}",
         "uneven": f"{np.mean([float(uneven_energy(each)) for each in whole]):.3f}",
