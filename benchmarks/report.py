@@ -1,7 +1,7 @@
 """`python -m benchmarks.report`: put the committed Kodak results into the README and the models' cards, and draw them.
 
-They go between the texts' markers: all shipped models' into the README, each one's into its card. (`benchmarks.effort`
-puts its own table there.)
+They go between the texts' markers: each model's into its card, those of the large networks into the README.
+(`benchmarks.effort` puts its own table there.)
 
 No figure of that table is written by hand, and the picture's curves are drawn from the same results: a test fails while
 one of them differs from the results.
@@ -53,10 +53,15 @@ class Row:
     decode_s: float  #: file -> picture in memory
 
 
+def in_readme() -> list[str]:
+    """Models in the README and the picture: those of the small networks would hide the others, and have their cards."""
+    return [model for model in shipped() if not model.endswith("-fast")]
+
+
 def texts() -> dict[Path, list[str]]:
     """Texts with the markers, and the models whose results each shows."""
     cards = {MODELS / f"{model}.md": [model] for model in shipped()}
-    return {README: list(shipped()), **cards}
+    return {README: in_readme(), **cards}
 
 
 def read_results(path: Path) -> list[Row]:
@@ -143,7 +148,7 @@ def main() -> None:
         new = splice(old, table(*(results[model] for model in models)))
         path.write_text(new, encoding="utf-8")
         print(f"{path.name}: {'already up to date' if new == old else 'updated'}")
-    write_figure([curve(rows) for rows in results.values()], FIGURE)
+    write_figure([curve(results[model]) for model in in_readme()], FIGURE)
     print(f"{FIGURE.name}: drawn")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchmarks.common import read_rows, results_of, write_rows
@@ -65,7 +66,8 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 def _points(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> list[dict[str, Any]]:
     found, losses, part = [], [], 0
     for line in lines:
-        losses.append(line["loss"])
+        if line["loss"] is not None:  # not a number, in a step that was not taken
+            losses.append(line["loss"])
         if "valid_loss" not in line and int(line["share"] * PARTS) == part:
             continue
         part = int(line["share"] * PARTS)
@@ -77,7 +79,7 @@ def _points(run: int, lines: list[dict[str, Any]], before: dict[str, float]) -> 
                 "hours": round((before["seconds"] + line["seconds"]) / 3600, 4),
                 "gigapixels": round((before["pixels"] + line["pixels"]) / 1e9, 4),
                 "learning rate": f"{line.get('learning_rate', line.get('rate')):.3g}",
-                "training loss": round(sum(losses) / len(losses), 4),
+                "training loss": round(fmean(losses), 4) if losses else "",
                 "validation loss": line.get("valid_loss", ""),
                 f"bpp at quality {MIDDLE:.0%}": middle["bpp"],
                 f"PSNR at quality {MIDDLE:.0%}": middle["psnr"],

@@ -119,7 +119,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 def test_sizes_by_name_are_those_of_the_shipped_models() -> None:
     assert tuple(SIZES) == defaults.SIZES
-    assert Zoo().load("ms-ssim").architecture == SIZES["small"]
+    assert Zoo().load("ms-ssim-fast").architecture == SIZES["small"]
+    assert Zoo().load("ms-ssim").architecture == SIZES["large"]
     encoding, decoding = SIZES["small"].multiply_adds()
     assert encoding < decoding
     deeper = replace(SIZES["small"], synthesis_fine_blocks=4)

@@ -39,7 +39,7 @@ __all__ = ["READ_EVERY", "Report", "train"]
 Report = Callable[[dict[str, Any]], None]
 
 #: In this last share of a run, crops have twice the side and a quarter of the number. A quarter of what a run for
-#: MS-SSIM gained came in the last 0.15 of it (`benchmarks/results/training-ms-ssim.csv`).
+#: MS-SSIM gained came in the last 0.15 of it (`benchmarks/results/training-ms-ssim-fast.csv`).
 FINISH = 0.3
 EMA_DECAY = 0.999
 #: A run gives up after so many steps in a row without a finite gradient.

@@ -14,7 +14,7 @@ from benchmarks.figure import DRAWN, FIGURE, write_figure
 from benchmarks.order import MEASURES
 from benchmarks.page import PICTURE as PAGE
 from benchmarks.published import Curve
-from benchmarks.report import Row, curve, read_results, table, texts
+from benchmarks.report import Row, curve, in_readme, read_results, table, texts
 from lcodec.defaults import MODEL
 
 
@@ -34,7 +34,7 @@ def test_readme_shows_what_effort_was_measured_to_buy():
 
 
 def curves() -> list[Curve]:
-    return [curve(read_results(results_of(model))) for model in shipped()]
+    return [curve(read_results(results_of(model))) for model in in_readme()]
 
 
 def drawn(svg: Path) -> dict[str, np.ndarray]:
@@ -47,8 +47,8 @@ def test_the_picture_shows_the_committed_results(tmp_path: Path):
     pytest.importorskip("matplotlib")
     write_figure(curves(), tmp_path / "new.svg")
     committed, new = drawn(FIGURE), drawn(tmp_path / "new.svg")
-    assert len(new) == 2 * (len(shipped()) + len(DRAWN))
-    assert all(len(new[f"psnr-lcodec {model}"]) == 8 for model in shipped())
+    assert len(new) == 2 * (len(in_readme()) + len(DRAWN))
+    assert all(len(new[f"psnr-lcodec {model}"]) == 8 for model in in_readme())
     assert committed.keys() == new.keys()
     for name, line in new.items():
         same = line.shape == committed[name].shape and np.allclose(line, committed[name], atol=0.01)

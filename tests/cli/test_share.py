@@ -54,7 +54,7 @@ LINES = {
     ("decode", ""): ["a.lcdc", "b c.LCDC", "sub"],
     ("decode", "b"): ["b c.LCDC"],
     ("encode", "-q", "30", ""): ["d.png", "sub"],
-    ("encode", "-m", "ms"): ["ms-ssim", "mse", "mse-fast"],
+    ("encode", "-m", "ms"): ["ms-ssim", "ms-ssim-fast", "mse", "mse-fast"],
     ("encode", "-m", "mse"): ["mse", "mse-fast"],
     ("encode", "-m", "m."): ["m.safetensors"],
     ("eval", "--codec", "avif"): ["avif-420", "avif-444"],
