@@ -1,4 +1,4 @@
-"""The README's picture of the Kodak results: the shipped models' curves among others', as one SVG.
+"""The README's picture of the Kodak results: curves of the shipped models and of others, as one SVG.
 
 It is made of the committed results and `benchmarks.published` alone, by `python -m benchmarks.report`; a test compares
 its curves with those of a new one.

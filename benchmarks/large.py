@@ -73,6 +73,7 @@ def row(
         "height": str(height),
         "direction": direction,
         "codec": contender.name,
+        "model": contender.model,
         "bytes": str(coded),
         "bpp": f"{8 * coded / (width * height):.3f}",
         "seconds": f"{figures.seconds:.1f}",

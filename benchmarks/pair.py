@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, add_out, open_model, parser_of, photos_of, spread, write_rows
+from benchmarks.common import RESULTS, add_out, label_of, open_model, parser_of, photos_of, spread, write_rows
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
@@ -24,7 +24,8 @@ from lcodec.targets import Target, encode_to
 CSV = RESULTS / "pair.csv"
 RATES = (0.13, 0.19)
 PAIR = ("mse", "ms-ssim")
-COLUMNS = ("photo", "rate", "mse_bpp", "mse_psnr", "mse_ms_ssim", "ms_ssim_bpp", "ms_ssim_psnr", "ms_ssim_ms_ssim")
+FIGURES = ("bpp", "psnr", "ms_ssim")
+COLUMNS = ("models", "photo", "rate", *(f"{model}_{figure}" for model in ("mse", "ms_ssim") for figure in FIGURES))
 
 
 def code_pair(names: Sequence[str], picture: Picture, rate: float) -> list[tuple[bytes, NDArray[np.uint8]]]:
@@ -40,11 +41,12 @@ def code_pair(names: Sequence[str], picture: Picture, rate: float) -> list[tuple
 def _measure(task: tuple[tuple[str, str], Path, float]) -> dict[str, str]:
     names, photo, rate = task
     picture = read_picture(photo, max_pixels=MAX_PIXELS)
+    models = " and ".join(label_of(open_model(name)[1]) for name in names)
     figures = []
     for data, decoded in code_pair(names, picture, rate):
         figures += [f"{8 * len(data) / (picture.width * picture.height):.4f}"]
         figures += [f"{psnr(picture.pixels, decoded):.4f}", f"{ms_ssim(picture.pixels, decoded):.6f}"]
-    return dict(zip(COLUMNS, (photo.name, f"{rate:g}", *figures), strict=True))
+    return dict(zip(COLUMNS, (models, photo.name, f"{rate:g}", *figures), strict=True))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import RESULTS, ROOT, add_out, of_times, show, write_rows
+from benchmarks.common import RESULTS, ROOT, add_out, of_times, shipped, show, write_rows
 from lcodec.defaults import MODEL
 
 # The standard library alone, as long as anything is measured: on Linux, the peak memory of a child counts that of the
@@ -42,6 +42,7 @@ class Contender:
     name: str
     encode: list[str]
     decode: list[str]
+    model: str = ""  #: name and ids of lcodec's
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def own(photo: Path, folder: Path, models: list[str], options: list[str], decode
             name if index == 0 else name.replace(LCODEC, f"{LCODEC} -m {Path(model).stem}"),
             [*lcodec, "encode", *effort, "-m", model, *options, str(photo), "-o", coded],
             [*lcodec, "decode", *options, coded, "-o", str(folder / decoded)],
+            shipped().get(model, model),
         )
         for index, model in enumerate(models)
         for name, effort in ((LCODEC, []), (PLAIN, ["-e", "0"]))
@@ -125,8 +127,13 @@ def measure(found: list[Contender], repeats: int) -> dict[tuple[str, str], list[
     return figures
 
 
-def table(figures: dict[tuple[str, str], list[Figures]]) -> list[dict[str, str]]:
-    """Return a row for each command: medians, the spread of the times, and ratios to lcodec (over 1: it takes more)."""
+def table(figures: dict[tuple[str, str], list[Figures]], models: dict[str, str]) -> list[dict[str, str]]:
+    """Return a row for each command: medians, the spread of the times, and ratios to lcodec (over 1: it takes more).
+
+    Args:
+        figures: of each direction and contender.
+        models: of each contender, by its name.
+    """
     floor = peak_mebibytes(resource.getrusage(resource.RUSAGE_SELF))
     rows = []
     for (direction, name), results in sorted(figures.items(), reverse=True):
@@ -140,6 +147,7 @@ def table(figures: dict[tuple[str, str], list[Figures]]) -> list[dict[str, str]]
             {
                 "direction": direction,
                 "codec": name,
+                "model": models[name],
                 **of_times(times, 3),
                 "peak_mib": f"{below}{memory:.0f}",
                 "seconds_to_lcodec": f"{ratio:.3f}",
@@ -161,7 +169,8 @@ def main() -> None:
     photo = arguments.photo.resolve()
     with tempfile.TemporaryDirectory() as folder:
         found = contenders(photo, Path(folder), arguments.model, arguments.compressai_python)
-        rows = table(measure(found, arguments.repeats))
+        models = {contender.name: contender.model for contender in found}
+        rows = table(measure(found, arguments.repeats), models)
     write_rows(arguments.out, rows)
     shown = {"direction": "", "codec": "codec", "seconds": "s", "peak_mib": "MiB"}
     shown |= {"seconds_to_lcodec": "s, to lcodec's", "peak_to_lcodec": "MiB, to lcodec's"}

@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks import common
-from benchmarks.common import RESULTS, add_out, open_model, parser_of, photos_of, spread, write_rows
+from benchmarks.common import RESULTS, add_out, label_of, open_model, parser_of, photos_of, spread, write_rows
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.errors import LimitError
 from lcodec.metrics import psnr
@@ -56,6 +56,7 @@ def _measure(task: tuple[str, int, Path, Target]) -> dict[str, str]:
         met = reached <= target.value if target.is_size else reached >= target.value
         verdict, slack, codings = "held" if met else "MISSED", f"{found.slack:.5f}", str(found.codings)
     return {
+        "model": label_of(loaded),
         "photo": photo.name,
         "target": target.name,
         "value": f"{target.value:g}",

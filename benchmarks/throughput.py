@@ -25,7 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import RESULTS, ROOT, add_out, of_times, parser_of, show, write_rows
+from benchmarks.common import RESULTS, ROOT, add_out, of_times, parser_of, shipped, show, write_rows
+from lcodec.defaults import MODEL
 
 CSV = RESULTS / "throughput.csv"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -140,6 +141,7 @@ def table(figures: dict[str, list[Figures]], count: int) -> list[dict[str, str]]
         rows.append(
             {
                 "codec": name,
+                "model": shipped()[MODEL] if name.startswith("lcodec") else "",
                 "photos": str(count),
                 "cores": str(CORES),
                 "photos_per_s": f"{count / seconds:.2f}",

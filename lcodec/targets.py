@@ -3,8 +3,9 @@
     target -> quality -> codec.encode -> size, or codec.decode -> metric -> next quality
 
 Quality acts inside the analysis, as gains of its fine features: the latents of one quality do not give those of
-another, so each trial codes the picture anew (0.2 s for 768x512 on two cores). That is why there are few: the
-logarithm of the size, PSNR, and MS-SSIM in dB are nearly straight lines over quality, which a secant follows.
+another, so each trial codes the picture anew (two thirds of a second of one core for 768x512: `encode_s` in
+`benchmarks/results/kodak-mse.csv`). That is why there are few: the logarithm of the size, PSNR, and MS-SSIM in dB are
+nearly straight lines over quality, which a secant follows.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ __all__ = ["CODINGS_MAX", "Found", "Name", "Target", "encode_to"]
 
 #: Most codings of a picture.
 CODINGS_MAX = 8
-#: Quality levels that one unit of the searched scale (a dB, or a natural logarithm of bytes) spans, about: the mse
-#: model on Kodak. Only the second trial depends on it.
-LEVELS_PER_LOG_BYTE, LEVELS_PER_DB = 4000.0, 860.0
+#: Quality levels that one unit of the searched scale (a dB, or a natural logarithm of bytes) spans, about: the
+#: shipped models on Kodak. Only the second trial depends on it.
+LEVELS_PER_LOG_BYTE, LEVELS_PER_DB = 2500.0, 600.0
 
 Name = Literal["bpp", "max-size", "min-psnr", "min-ms-ssim"]
 
@@ -195,5 +196,7 @@ def _next(below: list[_Trial], above: list[_Trial], aim: float, slope: float, st
         rise, run = second.score - first.score, second.level - first.level
         if run and rise / run > slope / 10:
             slope = rise / run
-        return round(first.level + (aim - first.score) / slope)
+        step = (aim - first.score) / slope
+        # Where the curve is steeper near by than farther on, lines fall short: each step is twice the last at least.
+        return round(first.level + math.copysign(max(abs(step), 2 * abs(run)), step))
     return (first.level + second.level) // 2 if first is not second else (0 if above else QUALITY_STEPS)

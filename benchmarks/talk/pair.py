@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import photos_of, write_rows
+from benchmarks.common import label_of, open_model, photos_of, write_rows
 from benchmarks.pair import PAIR, RATES, code_pair
 from benchmarks.talk.common import Figure, Given, panels
 from benchmarks.talk.pictures import save_photos, show
@@ -38,7 +38,7 @@ def make(given: Given) -> None:
                 "psnr": f"{psnr(original.pixels, decoded):.2f}",
                 "ms_ssim": f"{ms_ssim(original.pixels, decoded):.4f}",
             }
-            rows.append({"photo": photo.name, "model": name} | found)
+            rows.append({"photo": photo.name, "model": label_of(open_model(name)[1])} | found)
             words = f"{found['bpp']} bits per pixel\nPSNR {found['psnr']} dB, MS-SSIM {found['ms_ssim']}"
             show(axes, decoded[ROWS, COLUMNS], f"{name}: {words}")
     write_rows(given.out / "pair.csv", rows)

@@ -1,7 +1,8 @@
 """Catching up in PSNR: bits of learned codecs by their year, at equal PSNR on Kodak, among the classical ones.
 
-Curves are those of `benchmarks.published` and of the committed results of the shipped models; each becomes its BD-rate
-against BPG (`lcodec.compare.bd_rate`) over the qualities that it shares with BPG's curve.
+Curves are those of `benchmarks.published` and of the committed results of the shipped models that were trained for
+squared error; each becomes its BD-rate against BPG (`lcodec.compare.bd_rate`) over the qualities that it shares with
+BPG's curve.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ Examples:
   lcodec train photos/ --hours 8 -O runs/mine --resume
   lcodec train photos/ --init mse --seconds 700 --device cuda -O runs/tuned
   lcodec train photos/ --model hific --init mse --hours 8 -O runs/real
-  lcodec train photos/ --model pim --pairs frames/ --hours 8 -O runs/metric
+  lcodec train photos/ --model pim --pairs frames/ --hours 8 -O runs/pim
   lcodec train photos/ --also screens.tar=0.1 --hours 8 -O runs/mine
   LCODEC_MODELS=runs/mine lcodec encode -m mine photo.jpg
 
@@ -191,8 +191,10 @@ def train(
 ) -> int:
     """Train a model on the photos in DATA.
 
-    One model covers every quality. A run of so many hours or seconds ends when this time is over, all included but the
-    export, its learning rate at zero. Ctrl-C saves the state and exits 130.
+    One model covers every quality. Give one of --hours, --seconds and --steps.
+    A run of so many hours or seconds ends when this time is over, all included
+    but the export, its learning rate at zero. Ctrl-C saves the state and exits
+    130.
     """
     begun = time.monotonic()
     if [hours, seconds, steps].count(None) != 2:

@@ -33,17 +33,18 @@ class Settings:
     out: Path
     steps: int | None = None
     seconds: float | None = None
-    #: Crops a process. For MS-SSIM from `mse`, steps count more than pixels: 3,760 of 128 crops of 192 (17.7
+    #: Crops a process. For MS-SSIM from `mse-fast`, steps count more than pixels: 3,760 of 128 crops of 192 (17.7
     #: gigapixels, learning rate 1.3e-3) came to a validation loss of 7.632, where 22,491 of 16 (13.3 gigapixels, 1e-3
-    #: and 5e-4) had come to 7.419. The large networks, from theirs, in 44,320 steps of 32 (52.3 gigapixels, 1e-3): 19.5 %
-    #: fewer bits than those 22,491 steps of the small ones (BD-rate by MS-SSIM, Kodak).
+    #: and 5e-4) had come to 7.419. For scale: the large networks, from `mse`, take 19.5 % fewer bits than these
+    #: (BD-rate by MS-SSIM, Kodak) after 44,320 steps of 32 (52.3 gigapixels, 1e-3).
     batch: int = 16
     crop: int = 128  #: side in pixels, a multiple of 64
-    #: At its peak. Restarted from a finished `mse`, 1.2e-3 and 2.5e-3 are both stable with 64 crops. After 17,306 steps
-    #: of 512 crops (validation loss 7.8218), 0.65 hours of steps of 64 on two cores, from 5e-4 to zero, made it worse
-    #: (7.8334): what noise small batches bring, so short a schedule does not take away. Nor does a restart at full
-    #: rate in minutes: 25,221 steps of 96 crops from a finished large `mse`, from 6e-4 to zero, on fewer photos than it
-    #: had seen, ended 0.3 % above its validation loss (6.8816 against 6.8604), and no mean of the two was below it.
+    #: At its peak. Restarted from a finished `mse-fast`, 1.2e-3 and 2.5e-3 are both stable with 64 crops. After 17,306
+    #: steps of 512 crops (validation loss 7.8218), 0.65 hours of steps of 64 on two cores, from 5e-4 to zero, made it
+    #: worse (7.8334): what noise small batches bring, so short a schedule does not take away. Nor does a restart at
+    #: full rate in minutes: 25,221 steps of 96 crops from a finished large `mse`, from 6e-4 to zero, on fewer photos
+    #: than it had seen, ended 0.3 % above its validation loss (6.8816 against 6.8604), and no mean of the two was below
+    #: it.
     learning_rate: float = 1.2e-3
     seed: int = 0
     processes: int = 1

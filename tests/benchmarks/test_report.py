@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import effort
-from benchmarks.common import KODAK_PHOTOS, README, read_rows, results_of, shipped, splice
+from benchmarks.common import KODAK_PHOTOS, README, RESULTS, read_rows, results_of, shipped, splice
 from benchmarks.figure import DRAWN, FIGURE, write_figure
 from benchmarks.order import MEASURES
 from benchmarks.page import PICTURE as PAGE
@@ -71,6 +71,14 @@ def test_the_picture_is_the_same_every_time_and_follows_the_results(tmp_path: Pa
 def test_results_are_those_of_the_shipped_models(model: str):
     labels = {row.model for row in read_results(results_of(model))}
     assert labels == {shipped()[model]}, f"run `python -m benchmarks.kodak --model {model}`"
+
+
+@pytest.mark.parametrize("name", ["pair", "targets", "throughput", "large", "startup"])
+def test_other_results_name_shipped_models(name: str):
+    rows = read_rows(RESULTS / f"{name}.csv")
+    of = {label for row in rows for label in row.get("models", row.get("model", "")).split(" and ")}
+    assert of - {""}, "no model is named"
+    assert of <= {*shipped().values(), ""}, f"run `python -m benchmarks.{name}`"
 
 
 @pytest.mark.parametrize("model", [model for model in shipped() if results_of(model, "order").exists()])
