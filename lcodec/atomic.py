@@ -125,10 +125,10 @@ def _move_to_new(path: Path, target: Path) -> None:
 def _prefix() -> str:
     """What this machine's temporary files begin with. Containers may share a host name, and hosts a cloned id."""
     try:
-        machine = _MACHINE_ID.read_text()
+        machine = _MACHINE_ID.read_bytes()
     except OSError:
-        machine = ""
-    return f".lcodec-{hashlib.sha256(f'{platform.node()} {machine}'.encode()).hexdigest()[:8]}-"
+        machine = b""
+    return f".lcodec-{hashlib.sha256(os.fsencode(platform.node()) + b' ' + machine).hexdigest()[:8]}-"
 
 
 @contextmanager

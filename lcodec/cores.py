@@ -44,8 +44,8 @@ def _quotas(process: Path) -> Iterator[float]:
 def _groups(process: Path) -> Iterator[Path]:
     """Yield the folders of the control groups that the process is in and that deal with CPUs, innermost first."""
     try:
-        groups = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
-        mounts = [line.split(" - ", 1) for line in (process / "mountinfo").read_text().splitlines()]
+        groups = [line.split(":", 2) for line in _text(process / "cgroup").splitlines()]
+        mounts = [line.split(" - ", 1) for line in _text(process / "mountinfo").splitlines()]
     except OSError:
         return
     for where, what in (mount for mount in mounts if len(mount) == 2):
@@ -62,6 +62,11 @@ def _groups(process: Path) -> Iterator[Path]:
             inside = PurePosixPath(name)
             inside = inside.relative_to(root) if inside.is_relative_to(root) else PurePosixPath()
             yield from (Path(point) / part for part in (inside, *inside.parents))
+
+
+def _text(path: Path) -> str:
+    """Text with names of files in it, which need not be UTF-8."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _unescape(name: str) -> str:

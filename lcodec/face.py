@@ -172,7 +172,7 @@ def encode(
     code = partial(codec.encode, effort=effort, device=device, memory=memory)
     if target is None:
         return code(picture, loaded, asked.get("quality", QUALITY))
-    return encode_to(picture, loaded, target, code=code, zoo=zoo, device=device).data
+    return encode_to(picture, loaded, target, code=code, zoo=zoo, device=device, memory=memory).data
 
 
 def write(path: PathLike, image: Encodable, **options: Unpack[EncodeOptions]) -> None:

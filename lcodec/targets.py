@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lcodec import codec
+from lcodec.defaults import MEMORY
 from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.networks.gains import QUALITY_STEPS
@@ -92,6 +93,7 @@ def encode_to(
     zoo: Zoo,
     code: Callable[[Picture, Model, float], bytes] = codec.encode,
     device: codec.Device = "auto",
+    memory: int = MEMORY,
 ) -> Found:
     """Encode a picture to a target: the best file under a ceiling, or the smallest above a floor.
 
@@ -102,6 +104,7 @@ def encode_to(
         zoo: for decoding.
         code: `codec.encode` with the options that every trial is to have.
         device: for decoding, as in `codec.decode`.
+        memory: likewise.
 
     Raises:
         LimitError: no quality meets it.
@@ -113,7 +116,7 @@ def encode_to(
         if target.is_size:
             reached = 8 * len(data) / pixels if target.name == "bpp" else len(data)
             return _Trial(level, math.log(reached), reached <= target.value, data, reached)
-        decoded = codec.decode(data, zoo, device=device, max_pixels=pixels).pixels
+        decoded = codec.decode(data, zoo, device=device, max_pixels=pixels, memory=memory).pixels
         if target.name == "min-psnr":
             reached = psnr(picture.pixels, decoded)
             return _Trial(level, reached, reached >= target.value, data, reached)

@@ -102,3 +102,10 @@ def test_regions_are_shared_out_to_so_many(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(engine, "cores", lambda: 3)
     assert Engine("cpu", "numpy", 1).cores == 3
+
+
+def test_names_of_mounts_need_not_be_utf8(tmp_path: Path) -> None:
+    folder = process(tmp_path, "0::/mine\n", V2, {"unified/mine/cpu.max": "200000 100000\n"})
+    mounts = folder / "mountinfo"
+    mounts.write_bytes(b"25 1 8:2 / /m\xfcnt rw - ext4 /dev/sdb rw\n" + mounts.read_bytes())
+    assert cores(folder) == 2

@@ -287,6 +287,10 @@ def test_distortion_is_met_closely() -> None:
         assert any(0.995 * wanted <= one.distortion <= wanted for one in tried)
     assert [one.distortion for one in search(100, 100)] == [100]
     assert all(one.distortion > 50 for one in search(10, 50, floor=60))
+    exact = lambda factor: match.Tried(coded, 5 if factor <= 1 else 0)  # noqa: E731  # a flat picture
+    for wanted in (0, 3, 7):
+        assert {one.distortion for one in match.match(exact, exact(1), wanted)} <= {0, 5}
+        assert {one.distortion for one in match.match(exact, exact(2), wanted)} <= {0, 5}
 
 
 def test_effort_is_deterministic() -> None:

@@ -65,6 +65,8 @@ def test_out_of_reach(ends: tuple[int, int]) -> None:
         encode_to(PICTURE, MODEL, Target("min-psnr", 90), zoo=ZOO)
     with pytest.raises(LimitError, match="161 pixels"):
         encode_to(Picture(picture(170, 160)), MODEL, Target("min-ms-ssim", 0.5), zoo=ZOO)
+    with pytest.raises(LimitError, match="memory"):  # to decode the trials in
+        encode_to(PICTURE, MODEL, Target("min-psnr", 20), zoo=ZOO, memory=1)
 
 
 def test_ends_of_the_scale(ends: tuple[int, int]) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import click
@@ -196,20 +197,26 @@ def run(jobs: Sequence[Job], work: Callable[[Job], None], *, as_json: bool, json
     for job in jobs:
         try:
             work(job)
-        except BrokenPipeError:
+        except (BrokenPipeError, click.ClickException, click.Abort):
             raise
-        except (LcodecError, OSError, MemoryError) as caught:
+        except Exception as caught:  # also a fault of the program: one input must not cost the others
             error = as_lcodec_error(caught, job)
             failures.add(job.source_name, str(error), error.exit_code)
     return failures.close(len(jobs))
 
 
-def as_lcodec_error(error: LcodecError | OSError | MemoryError, job: Job) -> LcodecError:
+def as_lcodec_error(error: Exception, job: Job) -> LcodecError:
     """Return what is reported of an error of one input; it names any other file that it is about."""
     if isinstance(error, LcodecError):
         return error
     if isinstance(error, MemoryError):
         return LimitError("not enough memory")
+    if not isinstance(error, OSError):
+        import traceback
+
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {' '.join(str(error).split())} ({Path(at.filename).name}:{at.lineno})"
+        return LcodecError(f"a fault of lcodec, please report it: {what}")
     reason = error.strerror or str(error)
     if error.filename is None or os.fsdecode(error.filename) == job.source_name:
         return LcodecError(reason)

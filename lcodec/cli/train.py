@@ -261,6 +261,7 @@ def _refuse_contradictions(
 
 def _objective(wanted: str | None, init: str | None, resumed: Path | None) -> TrainingObjective:
     """What to train, and for what; a run goes on for what it began with."""
+    from lcodec.cli.batch.coding import located
     from lcodec.goal import LAMBDA_RANGE, Goal
     from lcodec.training.adversarial import Realism
     from lcodec.training.pim import PerceptualInformation
@@ -272,7 +273,7 @@ def _objective(wanted: str | None, init: str | None, resumed: Path | None) -> Tr
         if wanted == _METRIC:
             return PerceptualInformation()
         if wanted == _GENERATIVE and init is not None:
-            return Realism(Zoo().load(init), str(Path(init).absolute()) if Path(init).is_file() else init)
+            return Realism(Zoo().load(init), located(init))
         return RateDistortion(Goal(next((aim for aim in AIMS if aim == wanted), "mse"), LAMBDA_RANGE))
     about = about_of(resumed)
     names = {REALISM: _GENERATIVE, METRIC: _METRIC}

@@ -27,6 +27,8 @@ CODINGS_MAX = 5
 #: What the logarithm of the distortion falls by for one of the weight, about; least and longest step of the latter's,
 #: and how far it may go.
 FALL, STEPS, FARTHEST = 0.05, (0.1, 1.0), 3.0
+#: A distortion as good as none: far below a squared error of 1, and what rounding leaves of 1 - MS-SSIM.
+NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ def smallest(tried: Iterable[Tried], distortion: float) -> Tried:
     return min((one for one in tried if one.distortion <= distortion), key=lambda one: one.size)
 
 
+def _fall(first: float, second: float) -> float:
+    """What the logarithm of the distortion falls by from one to the other; either may be none at all."""
+    return math.log(max(first, NOTHING) / max(second, NOTHING))
+
+
 def match(code: Callable[[float], Tried], start: Tried, distortion: float) -> list[Tried]:
     """Code with other weights until the distortion is met closely.
 
@@ -79,7 +86,9 @@ def match(code: Callable[[float], Tried], start: Tried, distortion: float) -> li
     tried, at = [start], [0.0]  # logarithms of the factors
     aim = (1 - CLOSE / 2) * distortion
     while (
-        len(tried) < CODINGS_MAX and distortion and not (1 - CLOSE) * distortion <= tried[-1].distortion <= distortion
+        len(tried) < CODINGS_MAX
+        and distortion > 0
+        and not (1 - CLOSE) * distortion <= tried[-1].distortion <= distortion
     ):
         known = sorted(zip(at, (one.distortion for one in tried), strict=True))
         bad = [each for each in known if each[1] > distortion]
@@ -93,9 +102,9 @@ def match(code: Callable[[float], Tried], start: Tried, distortion: float) -> li
             fall = FALL
             if len(known) > 1:
                 (low, worse), (high, better) = known[0], known[-1]
-                fall = max(math.log(worse / better) / (high - low), FALL / 10)
+                fall = max(_fall(worse, better) / (high - low), FALL / 10)
             nearest, found = bad[-1] if bad else good[0]
-            step = math.log(found / aim) / fall
+            step = _fall(found, aim) / fall
             place = nearest + math.copysign(min(max(abs(step), STEPS[0]), STEPS[1]), step)
         if abs(place) > FARTHEST:
             break

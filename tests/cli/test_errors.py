@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from lcodec import codec, errors
+from lcodec.picture import Picture
 from tests.support.streams import rename_model
 
 from .conftest import Run
@@ -74,6 +76,49 @@ def test_other_links_are_replaced(
     assert (link.is_symlink(), link.read_bytes()) == (False, coded_bytes)
     assert elsewhere.exists() == there
     assert not there or elsewhere.read_text() == "precious"
+
+
+def test_a_link_that_leads_nowhere_is_kept_by_a_folder_job(run: Run, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    link = out / "photo.lcdc"
+    link.symlink_to("nowhere")
+    for more in ((), ("--skip-existing",)):
+        result = run("encode", "-r", photo.parent, "-O", out, *more)
+        assert (result.code, link.is_symlink()) == (0 if more else 2, True)
+    assert run("encode", "-r", photo.parent, "-O", out, "-f").code == 0
+    assert not link.is_symlink()
+
+
+def test_a_fault_of_the_program_costs_one_input(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(picture: Picture, *arguments: Any, **options: Any) -> bytes:
+        if picture.width == 96:
+            raise ValueError("math\ndomain error")
+        return plain(picture, *arguments, **options)
+
+    plain = codec.encode
+    monkeypatch.setattr(codec, "encode", faulty)
+    with Image.open(photo) as image:
+        image.crop((0, 0, 40, 40)).save(photo.with_name("small.png"))
+    result = run("encode", "-r", photo.parent, "-O", tmp_path / "out", "-j", "1")
+    assert result.code == 1
+    said = f"lcodec: {photo}: a fault of lcodec, please report it: ValueError: math domain error (test_errors.py:"
+    assert said in result.err
+    assert [path.name for path in (tmp_path / "out").glob("*.lcdc")] == ["small.lcdc"]
+    result = run("encode", photo)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+
+
+def test_a_file_does_not_stand_in_for_a_model_of_its_name(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mse", "mse-fast"):
+        Path(name).write_bytes(b"")
+        assert run("encode", "-f", "-m", name, photo).code == 0
+        assert run("decode", "-f", "-m", name, photo.with_suffix(".lcdc"), "-o", "out.png").code == 0
 
 
 def test_only_a_named_pipe_that_the_user_named_is_written_to(run: Run, photo: Path, coded_bytes: bytes) -> None:

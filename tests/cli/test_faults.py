@@ -214,6 +214,12 @@ def test_two_writers_of_one_file(photo: Path, force: bool) -> None:
     assert names(photo.parent) == ["photo.lcdc", "photo.png"]
 
 
+def test_a_host_name_need_not_be_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atomic.platform, "node", lambda: "h\udcfcst")
+    atomic.write_whole(tmp_path / "a", b"all of it", replace=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsupported(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")

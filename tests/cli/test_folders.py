@@ -78,6 +78,13 @@ def test_flat(tmp_path: Path) -> None:
     make(top, "c/x.png")
     plan = folders.plan([str(top)], None, tmp_path / "out", flat, coded_name, PICTURE_SUFFIXES)
     assert [job.source for job in plan.jobs if job.refused] == [top / "a" / "x.png", top / "c" / "x.png"]
+
+
+def test_of_many_inputs_of_one_output_a_few_are_named(tmp_path: Path) -> None:
+    top = make(tmp_path / "in", *(f"{number}/x.png" for number in range(8)))
+    flat = FolderOptions(recursive=True, flat=True)
+    plan = folders.plan([str(top)], None, tmp_path / "out", flat, coded_name, PICTURE_SUFFIXES)
+    assert all(job.refused.count("x.png") == 3 and "and 4 more" in job.refused for job in plan.jobs)
     assert not any("--keep-suffix" in job.refused for job in plan.jobs)  # it would not help
 
 

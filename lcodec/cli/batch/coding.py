@@ -92,7 +92,7 @@ class Encoding:
         Raises:
             ModelError: there is no such model.
         """
-        model = _absolute(model)
+        model = located(model)
         return cls(model, _load(model)[1].identity, *args, **kwargs)
 
     @property
@@ -144,7 +144,9 @@ class Encoding:
         else:
             target = targets.Target(*self.target)
             code = _counted(code, progress)
-            found = targets.encode_to(picture, model, target, code=code, zoo=zoo, device=self.device)
+            found = targets.encode_to(
+                picture, model, target, zoo=zoo, code=code, device=self.device, memory=self.memory
+            )
             data = found.data
         header = read_header(data)
 
@@ -177,9 +179,11 @@ def _counted(code: Callable[..., bytes], progress: Progress) -> Callable[..., by
     return counted
 
 
-def _absolute(model: str) -> str:
-    """A model's name, or its file as a worker finds it that stands in another folder."""
-    return str(Path(model).absolute()) if Path(model).is_file() else model
+def located(model: str) -> str:
+    """A model's name, or, where no index has it, its file as a worker finds it that stands in another folder."""
+    if any(entry.name == model for entry in _zoo().entries()) or not Path(model).is_file():
+        return model
+    return str(Path(model).absolute())
 
 
 def _load(name: str) -> tuple[Zoo, Model]:
@@ -221,7 +225,7 @@ class Decoding:
         """
         zoo, identity = _zoo(), ""
         if model is not None:
-            model = _absolute(model)
+            model = located(model)
             identity = zoo.load(model).identity
         entries = zoo.entries() if realism else []
         syntheses = tuple(entry.synthesis_id for entry in entries if entry.synthesis_only)

@@ -44,6 +44,8 @@ __all__ = [
 STREAM = "-"
 
 _STDOUT = 1
+#: Inputs that a message names; the others are counted.
+_NAMED = 3
 #: Bytes read at a time.
 _READ_SIZE = 1 << 20
 
@@ -158,7 +160,9 @@ def apart(jobs: Sequence[Job]) -> list[Job]:
             return ""
         names = {path.name for path in [job.source, *others] if path is not None}
         hint = " (--keep-suffix keeps them apart)" if len(names) > len(others) else ""
-        return f"its output {job.target} would also be that of {', '.join(map(str, others))}{hint}"
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        named = ", ".join(map(str, others[:_NAMED]))
+        return f"its output {job.target} would also be that of {named}{more}{hint}"
 
     return [replace(job, refused=why) if (why := refused(job)) else job for job in jobs]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from lcodec.cli.batch.files import Job
 from lcodec.cli.batch.report import Report
 from lcodec.cli.console import Progress, as_lcodec_error, no_progress
 from lcodec.cli.options import FolderOptions
-from lcodec.errors import LcodecError, LimitError, UsageError
+from lcodec.errors import LimitError, UsageError
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
 
@@ -69,7 +70,7 @@ def work(task: Task, progress: Progress = no_progress) -> Outcome:
         return _work(task, progress)
     except BrokenPipeError:
         raise
-    except (LcodecError, OSError, MemoryError) as caught:
+    except Exception as caught:  # also a fault of the program: one input must not cost the others
         error = as_lcodec_error(caught, task.job)
         return Outcome(task, "failed", failure=Failure(str(error), error.exit_code, _is_full(caught)))
 
@@ -88,7 +89,7 @@ def _work(task: Task, progress: Progress) -> Outcome:
     job, many, root = task.job, task.many, task.job.root
     if job.refused:
         raise UsageError(job.refused)
-    if many.skip_existing and job.target is not None and job.target.exists():
+    if many.skip_existing and _is_there(job):
         return Outcome(task, "exists")
     unrecorded = root is not None and not task.force and not task.known and _is_there(job)
     source_digest = ""
@@ -126,7 +127,8 @@ def _work(task: Task, progress: Progress) -> Outcome:
 
 
 def _is_there(job: Job) -> bool:
-    return job.target is not None and job.target.exists()
+    """Whether the output's name is taken, be it by a link that leads nowhere."""
+    return job.target is not None and os.path.lexists(job.target)
 
 
 def _finished(task: Task, source_digest: str) -> Literal["current", "larger"] | None:
@@ -155,7 +157,7 @@ def _must_be_alike(job: Job, size: int, made: str) -> bool:
     """
     if job.target is None:
         return False
-    with job.target.open("rb") as file:
+    with suppress(FileNotFoundError), job.target.open("rb") as file:  # a link that leads nowhere
         if os.fstat(file.fileno()).st_size == size and record.digest_file(file) == made:
             return True
     raise UsageError(f"{job.target} exists, and no record says that it was made of this input (-f overwrites)")
