@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.arrays import ENTROPY
 from lcodec.cores import cores
 from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
@@ -17,7 +18,7 @@ from lcodec.extras import has, require
 from lcodec.networks import crew
 from lcodec.networks.ops import NumpyOps
 from lcodec.threads import import_torch
-from lcodec.zoo import ENTROPY, Model
+from lcodec.zoo import Model
 
 __all__ = ["Backend", "Device", "Engine", "Spread"]
 
