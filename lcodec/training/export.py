@@ -193,7 +193,7 @@ def _write_files(entry: Entry | Metric, content: bytes, card: str, kind: Kind) -
     write_whole(entry.path, content, replace=True)
     write_whole(entry.path.with_suffix(".md"), card.encode(), replace=True)
     index = folder / "index.json"
-    known: dict[str, Any] = {"models": []} | (json.loads(index.read_text()) if index.exists() else {})
+    known: dict[str, Any] = {"models": []} | (json.loads(index.read_text(encoding="utf-8")) if index.exists() else {})
     listed = {other["name"]: other for other in known.get(kind, [])}
     # A model that was there keeps its place; that a model is whole goes without saying.
     said = {key: value for key, value in asdict(entry).items() if key != "path" and value is not False}
