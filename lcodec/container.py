@@ -6,6 +6,7 @@ and both the file and the decoded symbols have a CRC-32.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Sequence
@@ -226,8 +227,11 @@ def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, 
         DamagedError: one of them is truncated or not decodable.
     """
     at, found = start + header.size, {}
+    end = file.seek(0, os.SEEK_END)
     for name, size in header.sections.items():
         if name in CHUNKS and name not in _PACKED:
+            if size > end - at:  # a file would make room for what it is asked for, before it reads
+                raise DamagedError("truncated: a chunk is incomplete")
             file.seek(at)
             found[name] = _decompress(file.read(size))
         at += size

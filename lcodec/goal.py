@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
@@ -52,7 +53,7 @@ class Goal:
         """
         said = UNSAID.metadata() | dict(metadata or {})
         low, high = map(float, said["lambdas"].split())
-        if not 0 < low < high:
+        if not 0 < low < high < math.inf:
             raise ValueError(f"lambda from {low} to {high}")
         for aim in AIMS:
             if aim == said["aim"]:

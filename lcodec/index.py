@@ -6,10 +6,10 @@ Written by training (`lcodec.training.export`), read by the zoo.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from lcodec.errors import ModelError
 
@@ -17,8 +17,6 @@ __all__ = ["Entry", "Kind", "Metric", "listed"]
 
 #: The lists of an index; one of before metrics has models alone.
 Kind = Literal["models", "metrics"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,38 @@ class Metric(_File):
     summary: str  #: one line
 
 
-def listed(folders: Iterable[Path], kind: Kind, entry: Callable[..., T]) -> Iterator[T]:
+T = TypeVar("T", Entry, Metric)
+
+
+def listed(folders: Iterable[Path], kind: Kind, entry: type[T]) -> Iterator[T]:
     """Entries of one kind in the indexes of folders; folders without an index have none.
 
     Raises:
-        ModelError: an index cannot be read.
+        ModelError: an index cannot be read, or says of a file what is not of the right type.
     """
     for folder in folders:
         index = folder / "index.json"
         try:
-            found = json.loads(index.read_text())
+            found = json.loads(index.read_text(encoding="utf-8"))
             for item in found["models"] if kind == "models" else found.get(kind, ()):
-                yield entry(path=folder / item.pop("file"), **item)
+                yield _entry(folder, item, entry)
         except FileNotFoundError:
             continue
+        except RecursionError as error:
+            raise ModelError(f"cannot read {index}: it is nested too deeply") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"cannot read {index}: {error}") from error
+
+
+def _entry(folder: Path, item: dict[str, Any], entry: type[T]) -> T:
+    """An entry of what an index says of it. Raises ValueError, KeyError, TypeError or AttributeError for garbage."""
+    file = item.pop("file")
+    # An index may come with models from anywhere: it names files beside it, and none that paths cannot name.
+    if not isinstance(file, str) or not file.isprintable() or Path(file).name != file or file in {"", ".."}:
+        raise ValueError(f"{file!r} is no name of a file in its folder")
+    made = entry(path=folder / file, **item)
+    for field in fields(made):
+        kind = type(getattr(made, field.name)).__name__
+        if field.name != "path" and kind != field.type:
+            raise ValueError(f"{field.name} of {file} is of type {kind}, not {field.type}")
+    return made

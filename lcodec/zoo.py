@@ -15,7 +15,6 @@ Metrics that were trained (`lcodec.networks.pim`) are not models: they have a li
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -23,46 +22,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lcodec.arrays import ANALYSIS, ENTROPY, SYNTHESIS, check_types, identify, read_arrays, select
 from lcodec.errors import ModelError
 from lcodec.goal import UNSAID, Goal
 from lcodec.index import Entry, Metric, listed
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from lcodec.arrays import Arrays
     from lcodec.entropy.model import EntropyModel
     from lcodec.networks.architecture import Architecture
 
-    Arrays = dict[str, npt.NDArray[Any]]
-
-__all__ = [
-    "EFFORT",
-    "ENTROPY",
-    "METRIC",
-    "REALISM",
-    "SYNTHESIS",
-    "Model",
-    "Zoo",
-    "as_model",
-    "identify",
-    "read_metric",
-]
+__all__ = ["METRIC", "REALISM", "Model", "Zoo", "as_model", "read_metric"]
 
 #: What a generative synthesis is trained for, in place of the aim of a `Goal`; and what a metric says there.
 REALISM, METRIC = "realism", "metric"
 _HOW = "-m names its file, LCODEC_MODELS its folder"
-#: Prefixes of the arrays that each id covers.
-ENTROPY = ("hyper_synthesis.", "base.", "context.", "quality.")
-SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
-#: Prefixes of the arrays that an encoder needs besides.
-ANALYSIS = ("analysis.", "hyper_analysis.", "gain.analysis")
-#: Prefix of what was measured for the encoder (`lcodec.effort.measure`); a model may do without.
-EFFORT = "effort."
 
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model. Float arrays become float32, and the entropy part is checked, when first used."""
+    """A loaded model. Float arrays become float32, and the entropy part is proved exact, when first used."""
 
     name: str
     arrays: Arrays = field(repr=False)
@@ -102,12 +81,19 @@ class Model:
 
     @cached_property
     def entropy(self) -> EntropyModel:
-        """The entropy model on NumPy."""
+        """The entropy model on NumPy.
+
+        Raises:
+            ModelError: it is not exact.
+        """
         if self.base is not None:
             return self.base.entropy
         from lcodec.entropy.model import EntropyModel
 
-        return EntropyModel(_select(self.arrays, ENTROPY))
+        try:
+            return EntropyModel(select(self.arrays, ENTROPY))
+        except ModelError as error:
+            raise ModelError(f"cannot use the model {self.name}: {error}") from error
 
     def at(self, realism: float) -> Model:
         """A generative synthesis moved towards that of the model it was made for: 0 is that model, 1 this one.
@@ -121,46 +107,17 @@ class Model:
             raise ModelError(f"the model {self.name} has no realism to choose")
         if realism in {0, 1}:
             return self if realism else self.base
-        plain, real = _select(self.base.arrays, SYNTHESIS), _select(self.arrays, SYNTHESIS)
+        plain, real = select(self.base.arrays, SYNTHESIS), select(self.arrays, SYNTHESIS)
         return replace(self, arrays=self.arrays | blend(plain, real, realism))
 
 
-def _select(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
-    return {name: value for name, value in arrays.items() if name.startswith(prefixes)}
-
-
 def _float32(arrays: Arrays, prefixes: tuple[str, ...]) -> Arrays:
-    return {name: value.astype("float32", copy=False) for name, value in _select(arrays, prefixes).items()}
-
-
-def identify(arrays: Arrays, prefixes: tuple[str, ...], size: int) -> bytes:
-    """Identity of the arrays with these prefixes: the first `size` bytes of a SHA-256.
-
-    Hashed, in the order of names: name, type and shape (as JSON) and the bytes, little-endian, row by row.
-    """
-    digest = hashlib.sha256()
-    for name, value in sorted(_select(arrays, prefixes).items()):
-        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
-        digest.update(value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.digest()[:size]
+    return {name: value.astype("float32", copy=False) for name, value in select(arrays, prefixes).items()}
 
 
 def as_model(arrays: Arrays, name: str, goal: Goal = UNSAID) -> Model:
     """A model ready to use, of arrays that need not be on disk."""
     return Model(name, arrays, identify(arrays, ENTROPY, 8), identify(arrays, SYNTHESIS, 4), goal)
-
-
-def _arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Arrays and metadata of a file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot read the model {path}: {error}") from error
-    return arrays, metadata
 
 
 def read_metric(path: Path) -> Arrays:
@@ -169,7 +126,7 @@ def read_metric(path: Path) -> Arrays:
     Raises:
         ModelError: it cannot be read, or it is not a metric.
     """
-    arrays, metadata = _arrays(path)
+    arrays, metadata = read_arrays(path)
     if metadata.get("aim") != METRIC:
         raise ModelError(f"{path} is not a metric of lcodec")
     return arrays
@@ -177,7 +134,7 @@ def read_metric(path: Path) -> Arrays:
 
 def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
     """Arrays and metadata of a model file, or of one with a synthesis alone."""
-    arrays, metadata = _arrays(path)
+    arrays, metadata = read_arrays(path)
     if metadata.get("aim") == METRIC:
         raise _is_a_metric(str(path))
     parts = SYNTHESIS if "entropy_id" in metadata else (*ANALYSIS, *SYNTHESIS, *ENTROPY)
@@ -195,6 +152,16 @@ def _goal(path: Path, metadata: dict[str, str]) -> Goal:
         return Goal.of(metadata)
     except (ValueError, KeyError) as error:
         raise ModelError(f"cannot read the model {path}: {error}") from error
+
+
+def _checked(path: Path, model: Model) -> Model:
+    """A model of a file, once its arrays are known to be all there, to fit together, and of the right types."""
+    try:
+        _ = model.architecture
+        check_types(model.arrays)
+    except ModelError as error:
+        raise ModelError(f"cannot use the model {path}: {error}") from error
+    return model
 
 
 def _bundled() -> Path:
@@ -345,16 +312,20 @@ class Zoo:
         arrays, metadata = _read(path)
         wanted = metadata.get("entropy_id")
         if wanted is None:
-            return as_model(arrays, name, _goal(path, metadata))
+            return _checked(path, as_model(arrays, name, _goal(path, metadata)))
         for entry in self._all():
             if entry.entropy_id == wanted and not entry.synthesis_only:
                 base = self._open(entry)
                 kept = {key: value for key, value in base.arrays.items() if not key.startswith(SYNTHESIS)}
-                return replace(as_model(kept | _select(arrays, SYNTHESIS), name, base.goal), base=base)
+                return _checked(path, replace(as_model(kept | select(arrays, SYNTHESIS), name, base.goal), base=base))
         raise ModelError(f"{path} is a synthesis for the model {wanted}, which is not installed")
 
     def name_of(self, entropy_id: bytes, synthesis_id: bytes) -> str | None:
-        """Return the name of the model that a stream names, without loading it; None where it is not at hand."""
+        """Return the name of the model that a stream names, without loading it; None where it is not at hand.
+
+        Raises:
+            ModelError: an index cannot be read.
+        """
         for model in self._given.values():
             if (model.entropy_id, model.synthesis_id) == (entropy_id, synthesis_id):
                 return model.name
@@ -362,7 +333,11 @@ class Zoo:
         return next((entry.name for entry in self.entries() if (entry.entropy_id, entry.synthesis_id) == ids), None)
 
     def coder_of(self, entropy_id: bytes) -> str | None:
-        """Return the name of the whole model of an entropy part, without loading it; None where it is not at hand."""
+        """Return the name of the whole model of an entropy part, without loading it; None where it is not at hand.
+
+        Raises:
+            ModelError: an index cannot be read.
+        """
         named = ((each.name, each.entropy_id) for each in self.entries() if not each.synthesis_only)
         given = ((each.name, each.entropy_id.hex()) for each in self._given.values() if each.base is None)
         return next((name for name, found in (*given, *named) if found == entropy_id.hex()), None)

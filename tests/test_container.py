@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import zlib
 from random import Random
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec.container import MAGIC, REGION_UNIT, SIDE_MAX, Header, Part, pack, read_header, unpack
+from lcodec.container import MAGIC, REGION_UNIT, SIDE_MAX, Header, Part, pack, read_header, read_metadata, unpack
 from lcodec.defaults import HEADER_MAX
 from lcodec.errors import DamagedError
 
@@ -139,6 +140,23 @@ def test_a_chunk_cannot_bomb() -> None:
     header = Header(1, 1, False, 0, b"entropy!", b"synt", 0, {})
     with pytest.raises(DamagedError, match="too large"):
         unpack(pack(header, [Part(b"", b"")], {"icc": bytes((1 << 24) + 1)}))
+
+
+def test_a_declared_chunk_costs_nothing() -> None:
+    """Metadata are read alone, from files whose checksum nobody has verified."""
+    asked = []
+
+    class File(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(size)
+            return super().read(size)
+
+    container = unpack(EXAMPLE)
+    assert read_metadata(container.header, File(b"before" + EXAMPLE), 6) == container.chunks
+    promised = dataclasses.replace(container.header, sections=container.header.sections | {"icc": (1 << 35) - 1})
+    with pytest.raises(DamagedError, match="truncated: a chunk is incomplete"):
+        read_metadata(promised, File(EXAMPLE))
+    assert asked == [container.header.sections["icc"]]
 
 
 def test_a_declared_size_costs_nothing() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcodec.arrays import SYNTHESIS
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.entropy.model import MEAN_STEPS
@@ -20,7 +21,7 @@ from lcodec.networks.generator import blend, noise
 from lcodec.networks.ops import NumpyOps
 from lcodec.networks.transforms import synthesis
 from lcodec.picture import Picture
-from lcodec.zoo import SYNTHESIS, Zoo
+from lcodec.zoo import Zoo
 from tests.support.generative import GOLDEN, NAME, add_generative, generative_arrays
 from tests.support.pictures import picture
 

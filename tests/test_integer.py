@@ -12,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lcodec.arrays import ENTROPY
 from lcodec.entropy.integer import ACTIVATION_MAX, EXPONENT_MAX, WEIGHT_MAX, FixedOps, check_bound, times_exp2
 from lcodec.entropy.selftest import self_test
 from lcodec.entropy.tables import load_tables
 from lcodec.errors import ModelError
 from lcodec.training.export import model_arrays
-from lcodec.zoo import ENTROPY
 from tests.support.golden import SMALL, parameters
 from tests.support.specified import Arrays, Int64Ops, inputs, known_of, networks
 
@@ -60,7 +60,7 @@ def test_memory_layout_does_not_matter(arrays: Arrays) -> None:
 def test_blas_threads_do_not_matter() -> None:
     program = (
         "import zlib\nfrom lcodec.entropy.integer import FixedOps\nfrom lcodec.training.export import model_arrays\n"
-        "from lcodec.zoo import ENTROPY\nfrom tests.support.golden import SMALL, parameters\n"
+        "from lcodec.arrays import ENTROPY\nfrom tests.support.golden import SMALL, parameters\n"
         "from tests.support.specified import inputs, known_of, networks\n"
         "a = {n: v for n, v in model_arrays(parameters()).items() if n.startswith(ENTROPY)}\n"
         "z = inputs(5, SMALL.hyper_latents, 'full', 3).astype(float)\n"
@@ -113,6 +113,15 @@ def test_bound_is_asserted_on_loading() -> None:
         check_bound("t", layer["t.weight"], np.array([1 << 52, 0]), layer["t.shift"])
     with pytest.raises(ModelError, match="shift"):
         check_bound("t", layer["t.weight"], layer["t.bias"], np.array([0, 14]))
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_the_least_integer_is_out_of_bounds(part: str) -> None:
+    """Its magnitude is no number of its type: NumPy gives it back as it is."""
+    layer = {"weight": np.ones((2, 3), np.int16), "bias": np.zeros(2, np.int64), "shift": np.full(2, 14, np.uint8)}
+    layer[part].flat[0] = np.iinfo(layer[part].dtype).min
+    with pytest.raises(ModelError, match="not exact"):
+        check_bound("t", **layer)
 
 
 @settings(max_examples=20)

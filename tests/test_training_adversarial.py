@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from lcodec.arrays import ANALYSIS, ENTROPY
 from lcodec.codec import decode, encode
 from lcodec.errors import ModelError
 from lcodec.goal import Goal
@@ -33,7 +34,7 @@ from lcodec.training.protocol import Batch
 from lcodec.training.run import begin_generative, finish
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import State, load_state
-from lcodec.zoo import ANALYSIS, ENTROPY, Model, Zoo
+from lcodec.zoo import Model, Zoo
 from tests.support.pictures import picture
 from tests.support.training import crops, folder, ignore, initial, photos, settings
 

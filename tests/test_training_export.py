@@ -65,3 +65,5 @@ def test_a_model_says_what_it_was_trained_for(photos: Photos, tmp_path: Path) ->
     assert Goal.of(None) == UNSAID
     with pytest.raises(ValueError, match="lambda"):
         Goal.of({"lambdas": "2 1"})
+    with pytest.raises(ValueError, match="lambda"):
+        Goal.of({"lambdas": "1 inf"})

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.numpy import save_file
 
-from lcodec.errors import LcodecError
+from lcodec.errors import LcodecError, ModelError
 from lcodec.training.data import Photos
 from lcodec.training.run import begin
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
+from lcodec.zoo import Zoo
+from tests.support.generative import GOLDEN, NAME, add_generative
 from tests.support.training import MSE, folder, initial, photos, run
 
 __all__ = ["folder", "photos"]  # fixtures
@@ -26,3 +30,15 @@ def test_begins_from_a_state_of_any_name(photos: Photos, tmp_path: Path) -> None
     kept.write_bytes(b"no state, and no model")
     with pytest.raises(LcodecError, match="cannot read the model"):
         begin(photos, 0, str(kept), MSE, "small")
+
+
+def test_a_generative_synthesis_is_no_beginning(
+    photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a whole model with noise: training would go on without it, and decoding would not."""
+    monkeypatch.setenv("LCODEC_MODELS", os.pathsep.join(map(str, (GOLDEN, add_generative(tmp_path)))))
+    whole = tmp_path / "whole.safetensors"
+    save_file(dict(Zoo().load(NAME).arrays), whole)
+    for init in (NAME, str(whole)):
+        with pytest.raises(ModelError, match="is a generative synthesis"):
+            begin(photos, 0, init, MSE, "small")

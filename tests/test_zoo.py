@@ -11,6 +11,7 @@ import torch
 from safetensors.numpy import save_file
 
 from lcodec import defaults
+from lcodec.arrays import SYNTHESIS
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.errors import ModelError
@@ -19,7 +20,7 @@ from lcodec.networks.architecture import Architecture
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import SIZES, start
-from lcodec.zoo import SYNTHESIS, Zoo
+from lcodec.zoo import Zoo
 from tests.support.generative import add_synthesis
 from tests.support.pictures import picture
 

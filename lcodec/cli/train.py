@@ -141,7 +141,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
 )
 @click.option(
     "--seed",
-    type=int,
+    type=WholeNumber(min=0, max=10**9),
     default=0,
     show_default=True,
     help="Of crops and noise; after --init, another one draws new ones.",

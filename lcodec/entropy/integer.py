@@ -48,8 +48,10 @@ def check_bound(name: str, weight: npt.NDArray[Any], bias: npt.NDArray[Any], shi
         ModelError: the bound does not hold.
     """
     inputs = 1 if weight.ndim == 2 else (0, 1)
-    largest = np.abs(weight.astype(np.int64)).sum(axis=inputs) * ACTIVATION_MAX + np.abs(bias)
-    if (largest >= _ACCUMULATOR_BOUND).any() or np.abs(weight).max(initial=0) > WEIGHT_MAX:
+    magnitudes = np.abs(weight.astype(np.int64))  # in more bits than the least weight has, which has no negative
+    largest = magnitudes.sum(axis=inputs) * ACTIVATION_MAX + np.abs(bias)
+    unbounded = (largest >= _ACCUMULATOR_BOUND) | (bias == np.iinfo(np.int64).min)
+    if unbounded.any() or magnitudes.max(initial=0) > WEIGHT_MAX:
         raise ModelError(f"the model's layer {name} is not exact in 52 bits")
     if (shift < 1).any() or (shift > 40).any():
         raise ModelError(f"the model's layer {name} has a shift out of range")

@@ -104,7 +104,8 @@ class EntropyModel:
             self._quality = {name: arrays[f"quality.{name}"] for name in ("gain", "scale", "hyper_gain", "hyper_scale")}
         except KeyError as error:
             raise ModelError(f"the model has no {error.args[0]}") from error
-        if any(np.abs(self._quality[name]).max() > EXPONENT_MAX for name in ("gain", "hyper_gain")):
+        gains = [self._quality[name].astype(np.int64) for name in ("gain", "hyper_gain")]
+        if any(np.abs(gain).max() > EXPONENT_MAX for gain in gains):
             raise ModelError("the model's gains are out of range")
         self.channels = self._quality["gain"].shape[1]
         self.hyper_channels = self._quality["hyper_gain"].shape[1]
@@ -131,7 +132,12 @@ class EntropyModel:
             hyper_latents: (ceil(h/4), ceil(w/4), Z), as `hyper_analysis` gives them.
             quality_step: 0..QUALITY_STEPS.
             choose: takes the place of rounding the latents to the nearest symbols.
+
+        Raises:
+            ModelError: they are not finite, as what a model with weights or gains out of all bounds makes.
         """
+        if not (np.isfinite(latents).all() and np.isfinite(hyper_latents).all()):
+            raise ModelError("the model's latents of the picture are not finite")
         at = self.at_quality(quality_step)
         hyper = np.rint(hyper_latents * at.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
         coder, check = SymbolEncoder(), 0

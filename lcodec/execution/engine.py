@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.arrays import ENTROPY
 from lcodec.cores import cores
 from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
@@ -17,7 +19,7 @@ from lcodec.extras import has, require
 from lcodec.networks import crew
 from lcodec.networks.ops import NumpyOps
 from lcodec.threads import import_torch
-from lcodec.zoo import ENTROPY, Model
+from lcodec.zoo import Model
 
 __all__ = ["Backend", "Device", "Engine", "Spread"]
 
@@ -29,6 +31,9 @@ TORCH_PIXELS = 10_000_000
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+#: The calls that share work out at present, and what gives BLAS its threads back after the last of them.
+_spreading, _limits, _lock = 0, ExitStack(), Lock()
 
 
 class Spread(Protocol):
@@ -74,8 +79,6 @@ class Engine:
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        from threadpoolctl import threadpool_limits
-
         regions, threads = ThreadPoolExecutor(workers), ThreadPoolExecutor(cores)
 
         def spread(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
@@ -86,7 +89,7 @@ class Engine:
             return list(regions.map(shared, items))
 
         try:
-            with threadpool_limits(1, "blas"):
+            with _one_blas_thread():
                 yield spread
         finally:
             regions.shutdown(cancel_futures=True)
@@ -121,6 +124,28 @@ class Engine:
     def fetch(self, value: Any) -> npt.NDArray[np.float32]:
         """The NumPy array of this engine's array."""
         return value if self.xp is np else value.cpu().numpy()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to one thread until the last of the calls that overlap is over.
+
+    The limit is the whole process's: were each call to set back what it found, the last might leave that of another.
+    """
+    global _spreading  # noqa: PLW0603 - as the limit is
+    with _lock:
+        if not _spreading:
+            from threadpoolctl import threadpool_limits
+
+            _limits.enter_context(threadpool_limits(1, "blas"))
+        _spreading += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _spreading -= 1
+            if not _spreading:
+                _limits.close()
 
 
 def _cuda_driver() -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
+from lcodec.arrays import EFFORT, ENTROPY, QUALITY
 from lcodec.errors import ModelError
 from lcodec.networks.bands import BAND_ARRAYS, BAND_POSITIONS
 from lcodec.networks.hyperprior import HYPER_STRIDE, context_block
@@ -21,6 +22,8 @@ __all__ = ["Architecture", "Layer"]
 
 #: Bytes of a sample of the transforms (float32), and of the entropy networks (`lcodec.entropy.integer`: float64).
 _FLOAT, _FIXED = 4, 8
+#: Prefixes of the arrays of layers.
+_LAYERS = ("analysis.", "hyper_analysis.", "synthesis.", *(prefix for prefix in ENTROPY if prefix != QUALITY))
 
 
 class Shaped(Protocol):
@@ -71,11 +74,17 @@ class Architecture:
         """Read the sizes off the arrays of a model file, or off trained parameters.
 
         Raises:
-            ModelError: arrays are missing, or do not fit together.
+            ModelError: arrays are missing, belong to no layer, or do not fit together.
         """
 
+        def matrix(name: str) -> tuple[int, ...]:
+            shape = arrays[f"{name}.weight"].shape
+            if len(shape) != 2 or 0 in shape:
+                raise ModelError(f"the model's array {name}.weight is {tuple(shape)}, no matrix")
+            return shape
+
         def outputs(name: str) -> int:
-            return arrays[f"{name}.weight"].shape[0]
+            return matrix(name)[0]
 
         def blocks(transform: str) -> int:
             return next(index for index in count() if f"{transform}.{index}.mix.weight" not in arrays)
@@ -93,20 +102,46 @@ class Architecture:
                 synthesis_coarse_blocks=blocks("synthesis.coarse"),
                 synthesis_fine_blocks=blocks("synthesis.fine"),
                 context_blocks=next(i for i in count() if f"{context_block(i)}.mix.weight" not in arrays),
-                noise=arrays[f"{NOISE}.weight"].shape[1] if f"{NOISE}.weight" in arrays else 0,
+                noise=matrix(NOISE)[1] if f"{NOISE}.weight" in arrays else 0,
             )
             if found.latents % GROUPS:
                 raise ModelError(f"the model has {found.latents} latents, no multiple of {GROUPS}")
-            for layer in found.layers():
-                inside = (3, 3) if layer.depthwise else (layer.outputs, layer.inputs)
-                shape = arrays[f"{layer.name}.weight"].shape
-                # Depthwise kernels are (3, 3, C) in the networks and (C, 3, 3) where they are trained.
-                fits = sorted(shape) == sorted((*inside, layer.outputs)) if layer.depthwise else shape == inside
-                if not fits or arrays[f"{layer.name}.bias"].shape != (layer.outputs,):
-                    raise ModelError(f"the model's layer {layer.name} does not fit the others")
+            found._check_layers(arrays)
+            found._check_tables(arrays)
         except KeyError as error:
             raise ModelError(f"the model has no {error.args[0]}") from error
         return found
+
+    def _check_layers(self, arrays: Mapping[str, Shaped]) -> None:
+        """Raise KeyError for what a layer lacks, ModelError for what does not fit, or is of no layer."""
+        exported, known = _exported(arrays), set()
+        for layer in self.layers():
+            # Depthwise kernels are (3, 3, C) in the networks and (C, 3, 3) where they are trained.
+            kernels = [(3, 3, layer.outputs), (layer.outputs, 3, 3)][: 1 if exported else 2]
+            wanted = kernels if layer.depthwise else [(layer.outputs, layer.inputs)]
+            fits = arrays[f"{layer.name}.weight"].shape in wanted
+            # A layer in fixed point has a shift besides.
+            others = ("bias", "shift") if exported and layer.name.startswith(ENTROPY) else ("bias",)
+            if not fits or any(arrays[f"{layer.name}.{part}"].shape != (layer.outputs,) for part in others):
+                raise ModelError(f"the model's layer {layer.name} does not fit the others")
+            known |= {f"{layer.name}.{part}" for part in ("weight", *others)}
+        # Else a block that lacks its first array would be left out without a word, with all that follow it.
+        if unknown := {name for name in arrays if name.startswith(_LAYERS)} - known:
+            raise ModelError(f"the model's array {min(unknown)} belongs to no whole layer")
+
+    def _check_tables(self, arrays: Mapping[str, Shaped]) -> None:
+        """Raise KeyError for a table that is missing, ModelError for one that does not fit."""
+        widths = {"gain.analysis": self.fine, "gain.synthesis": self.fine, "gain.inverse": self.latents}
+        if _exported(arrays):
+            for name, width in (("", self.latents), ("hyper_", self.hyper_latents)):
+                widths |= {f"{QUALITY}{name}{what}": width for what in ("gain", "scale")}
+        effort = {f"{EFFORT}{what}": self.latents for what in ("weight", "stretch")}
+        if not effort.keys().isdisjoint(arrays):
+            widths |= effort
+        for name, width in widths.items():
+            shape = arrays[name].shape
+            if len(shape) != 2 or shape[0] < 2 or shape[1] != width:
+                raise ModelError(f"the model's array {name} is {tuple(shape)}, not (two or more, {width})")
 
     # ---------------------------------------------------------------------------------------------------- what it sees
 
@@ -246,3 +281,8 @@ class Architecture:
     def decoded_bytes(self) -> int:
         """Bytes of the decoded latents of a position."""
         return _FLOAT * self.latents
+
+
+def _exported(arrays: Mapping[str, Shaped]) -> bool:
+    """Whether these are of a model file, with the entropy part in integers, and not trained parameters."""
+    return any(name.startswith(QUALITY) for name in arrays)

@@ -33,7 +33,7 @@ def analysis(ops: Ops[T], picture: T, gain: T, edges: Edges = NO_EDGES) -> T:
     Args:
         ops: the backend.
         picture: (N, H, W, 3), H and W multiples of 16, values in [-0.5, 0.5].
-        gain: (N, 1, 1, F) or (1, 1, 1, F), factors of the fine features at the wanted quality.
+        gain: (F,) or (N, 1, 1, F), factors of the fine features at the wanted quality.
         edges: latents of a tile at each of its sides that are not asked for: its halo.
 
     Returns:
@@ -54,7 +54,7 @@ def synthesis(ops: Ops[T], latents: T, gain: T, noise: T | None = None, edges: E
     Args:
         ops: the backend.
         latents: (N, H, W, C), in units of each channel's standard deviation.
-        gain: (N, 1, 1, F) or (1, 1, 1, F), factors of the fine features at the quality coded.
+        gain: (F,) or (N, 1, 1, F), factors of the fine features at the quality coded.
         noise: (N, 2 H, 2 W, channels), for a generative synthesis, which has a layer for it.
         edges: latents of a tile at each of its sides that are not asked for: its halo.
 

@@ -20,6 +20,7 @@ import torch
 from safetensors.numpy import save
 from torch import Tensor
 
+from lcodec.arrays import ANALYSIS, EFFORT, ENTROPY, SYNTHESIS, identify
 from lcodec.atomic import write_whole
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
@@ -28,7 +29,7 @@ from lcodec.errors import ModelError
 from lcodec.goal import Goal
 from lcodec.index import Entry, Kind, Metric
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
-from lcodec.zoo import ANALYSIS, EFFORT, ENTROPY, METRIC, REALISM, SYNTHESIS, as_model, identify
+from lcodec.zoo import METRIC, REALISM, as_model
 
 __all__ = [
     "float_arrays",
@@ -192,7 +193,7 @@ def _write_files(entry: Entry | Metric, content: bytes, card: str, kind: Kind) -
     write_whole(entry.path, content, replace=True)
     write_whole(entry.path.with_suffix(".md"), card.encode(), replace=True)
     index = folder / "index.json"
-    known: dict[str, Any] = {"models": []} | (json.loads(index.read_text()) if index.exists() else {})
+    known: dict[str, Any] = {"models": []} | (json.loads(index.read_text(encoding="utf-8")) if index.exists() else {})
     listed = {other["name"]: other for other in known.get(kind, [])}
     # A model that was there keeps its place; that a model is whole goes without saying.
     said = {key: value for key, value in asdict(entry).items() if key != "path" and value is not False}

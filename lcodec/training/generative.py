@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lcodec.arrays import SYNTHESIS
 from lcodec.errors import LcodecError
 from lcodec.networks.critic import start_critic
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.networks.transforms import NOISE
 from lcodec.training.export import Arrays, float_arrays, network_arrays, parameters_of
 from lcodec.training.parameters import Parameters, effective
-from lcodec.zoo import SYNTHESIS, Model
+from lcodec.zoo import Model
 
 __all__ = ["BALANCES", "PLAIN", "grown", "own_effective", "plain_ops", "synthesis_arrays", "trained"]
 

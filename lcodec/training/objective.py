@@ -31,7 +31,6 @@ class Objective(NamedTuple):
 
     loss: Tensor  #: scalar
     bpp: Tensor  #: (N,) bits per pixel, all latents
-    hyper_bpp: Tensor  #: (N,) the hyper-latents' part of it
     mse: Tensor  #: (N,) on the 0..255 scale, not clipped
 
 
@@ -124,4 +123,4 @@ def objective(
     bpp = (bits + hyper_bits) / pixels
     multiplier = goal.multiplier(quality)
     loss = ((bpp + multiplier * distortion(goal.aim, decoded_pixels, target, mse)) * multiplier.rsqrt() * weight).mean()
-    return Objective(loss, bpp.detach(), hyper_bits.detach() / pixels, mse.detach())
+    return Objective(loss, bpp.detach(), mse.detach())

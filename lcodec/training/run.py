@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from lcodec import __version__
+from lcodec.errors import ModelError
 from lcodec.goal import LAMBDA_RANGE
 from lcodec.training.adversarial import Realism
 from lcodec.training.data import Photos
@@ -73,6 +74,8 @@ def _given(init: str) -> Parameters:
     if path.suffix == ".safetensors" and (goal := goal_of(path)):
         return respaced(load_state(path).ema, goal.lambdas, LAMBDA_RANGE)
     model = Zoo().load(init)
+    if model.base is not None or model.architecture.noise:  # which these networks would be trained without
+        raise ModelError(f"{init} is a generative synthesis: --model hific trains one, other models start from none")
     return respaced(parameters_of(model.arrays), model.goal.lambdas, LAMBDA_RANGE)
 
 

@@ -241,12 +241,14 @@ def test_a_failing_codec_costs_only_its_own_results(run: Run, folder: Path) -> N
     (report,) = result.records
     assert {(m["codec"], m["pictures"]) for m in report["means"]} == {("jpeg-420", 3), ("jpeg-444", 3), ("webp", 2)}
     refused = [d for d in report["bd_rates"] if "webp" in {d["codec"], d["anchor"]}]
+    assert len(refused) == 2 * 2 * 2  # pairs, each way, metrics
     assert all(d["refused"] == "their means are over different pictures" for d in refused)
 
 
 def test_curves_that_do_not_overlap_are_refused(run: Run, photo: Path) -> None:
     arguments = ("--codec", "webp@0,1", "--codec", "jpeg-444@97,100", "--metric", "psnr", "--json")
     (report,) = run("eval", photo, *arguments).records
+    assert len(report["bd_rates"]) == 2
     assert all(d["percent"] is None and "share no quality" in d["refused"] for d in report["bd_rates"])
 
 

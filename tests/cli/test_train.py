@@ -63,6 +63,8 @@ def test_photos_smaller_than_the_usual_crop_will_do(run: Run, tmp_path: Path) ->
         (["--steps", "1", "--model", "ms-ssim"], 2, "--aim ms-ssim needs crops of at least 192"),
         (["--steps", "1", "--notes", "{photos}/0.png"], 2, "cannot be read as text"),
         (["--steps", "1", "--init", "nosuch"], 4, "nosuch"),
+        (["--steps", "1", "--seed", "-1"], 2, "is not a whole number from 0"),
+        (["--steps", "1", "--seed", "99999999999999999999"], 2, "is not a whole number from 0"),
     ],
 )
 def test_requests_that_make_no_sense_leave_no_folder(

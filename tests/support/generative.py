@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from lcodec.zoo import SYNTHESIS, Zoo, identify
+from lcodec.arrays import SYNTHESIS, identify
+from lcodec.zoo import Zoo
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 #: The name of what `add_generative` writes.
