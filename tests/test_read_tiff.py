@@ -88,6 +88,21 @@ def test_damage_of_a_later_page_does_not_matter() -> None:
     assert notes == []
 
 
+@pytest.mark.parametrize("height", [64, 96])
+@pytest.mark.parametrize("rows", [8, 32, 48])
+def test_rows_without_samples_are_black(height: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TIFF of too few strips; what stood in memory before does not become a part of the picture."""
+
+    def full(shape: Any, kind: Any) -> Any:
+        return np.full(shape, 99, kind)
+
+    data = files.tiff(np.full((height, 16, 3), 7, np.uint8), tags=((278, 4, rows),))
+    monkeypatch.setattr(np, "empty", full)
+    pixels = read(data)[0].pixels
+    assert (pixels[:rows] == 7).all()
+    assert (pixels[rows:] == 0).all()
+
+
 # ---------------------------------------------------------------------------------------------------------------- tags
 
 
