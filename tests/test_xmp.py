@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -38,6 +39,16 @@ def test_an_extension_is_joined_from_its_first_description_to_its_last() -> None
         assert whole.replace(b"\n", b"") == b"<x><rdf:RDF %s><a/><b/></rdf:RDF></x>" % RDF
     for extension in (b"", b"<rdf:RDF", b"<rdf:RDF>", b"</rdf:RDF><rdf:RDF>", b"</rdf:RDF>", b"<rdf:RDFs></rdf:RDFs>"):
         assert joined(packet, extension) is None
+
+
+def test_an_extension_takes_little_more_room_than_its_text() -> None:
+    text = b"<rdf:RDF>" + b"<a/>" * 100_000 + b"</rdf:RDF>"
+    tracemalloc.start()
+    try:
+        assert joined(b"<rdf:RDF %s></rdf:RDF>" % RDF, text) is not None
+        assert tracemalloc.get_traced_memory()[1] < 6 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
