@@ -202,7 +202,9 @@ def test_grey_flattened_on_a_colour_becomes_rgb() -> None:
     assert (coloured.pixels[0, 0].tolist(), coloured.icc, coloured.alpha) == ([224, 20, 60], None, None)
 
 
-@pytest.mark.parametrize("text", ["red", "#ff0000", "#f00", "rgb(255, 0, 0)"])
+@pytest.mark.parametrize(
+    "text", ["red", "#ff0000", "#f00", "rgb(255, 0, 0)", "rgb(300,0,0)", "rgb(70000,0,0)", "rgb(200%,0%,0%)"]
+)
 def test_colours(text: str) -> None:
     assert parse_colour(text) == (255, 0, 0)
     with pytest.raises(UsageError, match="not a colour: use a name"):

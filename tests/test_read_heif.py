@@ -14,7 +14,7 @@ from PIL import Image, features
 
 from lcodec.errors import LimitError, PictureError
 from lcodec.picture import read_picture
-from lcodec.picture.boxes import jxl_header
+from lcodec.picture.boxes import jxl_header, primary_picture
 from tests.support.files import DISPLAY_P3
 from tests.support.reading import read, save, smooth
 
@@ -138,6 +138,13 @@ def test_colours_by_codes(nclx: tuple[int, int], profile: bool, note: str) -> No
 
 
 @needs_avif
+def test_a_box_that_reaches_where_no_file_does_ends_the_search() -> None:
+    far = box(b"ftyp", b"jxl ") + struct.pack(">I4sQ", 1, b"free", 1 << 63)
+    assert primary_picture(io.BytesIO(far), crops=False, grey=False).bits is None
+    head = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"jxlc", b"\xff\x0a\x13\x07" + bytes(80))
+    assert jxl_header(io.BytesIO(head + far)) == jxl_header(io.BytesIO(head))
+
+
 def test_damaged_boxes_do_not_cost_the_picture_or_are_refused() -> None:
     good = avif(clap=(80, 1, 48, 1, 0, 1, 0, 1))
     random = np.random.default_rng(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lcodec.errors import PictureError
+from lcodec.picture.scan import impossible
 from tests.support.reading import read, save, segment, smooth, with_segments
 
 JPEG = save(smooth(), "JPEG", quality=95)
@@ -336,6 +338,21 @@ def test_small_pictures_are_walked_through() -> None:
     for k in range(6):
         data[at + 50 * k] ^= 0x5A
     assert read(bytes(data))[1] == ["damaged, so part of it may look wrong: its data have values that cannot be"]
+
+
+def test_tables_of_codes_take_no_memory_unless_a_scan_names_them() -> None:
+    full = bytes((255, *bytes(15))) + bytes(255)  # a code of one bit, as often as it can be written
+    unused = b"".join(segment(0xC4, bytes((name,)) + full) for name in (2, 3, 0x12, 0x13))
+    data = with_segments(save(smooth(8, 8), "JPEG"), unused)
+    grey = [(0xC0, b"\x08\0\x08\0\x08\1\1\x11\0"), (0xDB, bytes((0, *[1] * 64))), (0xDA, b"\1\1\0\0\x3f\0")]
+    used = [(0xC4, bytes((name,)) + full) for name in (0x00, 0x10)]
+    tracemalloc.start()
+    try:
+        assert read(data)[1] == []
+        assert not impossible([*used, *grey], bytes(20))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (40, 33), (120, 90)])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,8 @@ import pytest
 from PIL import Image
 
 from lcodec.errors import PictureError
+from lcodec.picture import read_picture
+from lcodec.picture.tiff import choose_page
 from tests.support import files
 from tests.support.reading import read, save, smooth
 
@@ -86,6 +91,111 @@ def test_damage_of_a_later_page_does_not_matter() -> None:
     found, notes = read(data[:-40])
     assert (found.pixels == PIXELS).all()
     assert notes == []
+
+
+@pytest.mark.parametrize("height", [64, 96])
+@pytest.mark.parametrize("rows", [8, 32, 48])
+def test_rows_without_samples_are_black(height: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TIFF of too few strips; what stood in memory before does not become a part of the picture."""
+
+    def full(shape: Any, kind: Any) -> Any:
+        return np.full(shape, 99, kind)
+
+    data = files.tiff(np.full((height, 16, 3), 7, np.uint8), tags=((278, 4, rows),))
+    monkeypatch.setattr(np, "empty", full)
+    pixels = read(data)[0].pixels
+    assert (pixels[:rows] == 7).all()
+    assert (pixels[rows:] == 0).all()
+
+
+# ------------------------------------------------------------------------------------------- many pages, far places
+
+
+def pages_of(*directories: list[tuple[int, int, int, int]]) -> bytes:
+    """A little-endian TIFF of 8x8 grey samples in each of these directories of further entries."""
+    out = bytearray(b"II*\0" + struct.pack("<I", 8 + 64) + bytes(64))
+    for number, further in enumerate(directories, 1):
+        numbers = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: 64}
+        entries = {tag: (4, 1, value) for tag, value in numbers.items()} | {tag: rest for tag, *rest in further}
+        out += struct.pack("<H", len(entries))
+        out += b"".join(struct.pack("<HHII", tag, *entries[tag]) for tag in sorted(entries))
+        out += struct.pack("<I", len(out) + 4 if number < len(directories) else 0)
+    return bytes(out)
+
+
+def overlapping(count: int, tags: int) -> bytes:
+    """A page of one picture, and further directories of so many tags, each of which begins an entry after the last."""
+    out = bytearray(pages_of([], []))
+    start = struct.unpack_from("<I", out, 8 + 64 + 2 + 12 * 9)[0]
+    del out[start:]
+    out += bytes(12 * (count + tags) + 16)
+    for number in range(count):
+        place = start + 12 * number
+        struct.pack_into("<H", out, place, tags)
+        struct.pack_into("<I", out, place + 2 + 12 * tags, place + 12 if number < count - 1 else 0)
+    return bytes(out)
+
+
+def bigtiff(following: int, photoshop: int = 0) -> bytes:
+    numbers = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: 64}
+    entries = [struct.pack("<HHQQ", tag, 4, 1, value) for tag, value in numbers.items()]
+    entries += [struct.pack("<HHQQ", 34377, 7, photoshop, 16)] if photoshop else []
+    directory = struct.pack("<Q", len(entries)) + b"".join(entries) + struct.pack("<Q", following)
+    return b"II+\0" + struct.pack("<HHQ", 8, 0, 16) + directory + bytes(64)
+
+
+def bytes_read(data: bytes) -> int:
+    """Bytes that are read of a file besides what Pillow reads."""
+    file, count = io.BytesIO(data), 0
+    with Image.open(file) as image:
+
+        class Counted(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                nonlocal count
+                body = super().read(size)
+                count += len(body)
+                return body
+
+        choose_page(image, Counted(data))
+    return count
+
+
+def test_directories_that_overlap_cost_no_more_than_the_file() -> None:
+    data = overlapping(200, 2000)
+    assert bytes_read(data) < 2 * len(data)
+    assert read(data)[0].pixels.shape == (8, 8, 1)
+
+
+def test_values_of_many_pages_cost_no_more_than_the_file() -> None:
+    """Each page claims that a tag, of which the first value counts, has as many values as the whole file."""
+    many = [(tag, 4, 4000, 8) for tag in (254, 255, 262)]
+    data = pages_of([], *[many] * 100)
+    assert bytes_read(data) < 2 * len(data)
+
+
+def test_the_picture_is_looked_for_behind_so_many_smaller_ones() -> None:
+    small = [(254, 4, 1, 1)]
+    assert read(pages_of(*[small] * 1000, []))[1] == []
+    assert read(pages_of(*[small] * 1100, []))[1] == ["the file calls its only picture a reduced one"]
+
+
+@pytest.mark.parametrize("far", [1 << 40, 1 << 62, 1 << 63, (1 << 64) - 1])
+def test_places_that_no_file_has_do_not_cost_the_picture(far: int, tmp_path: Path) -> None:
+    for number, data in enumerate((bigtiff(far), bigtiff(0, far))):
+        path = tmp_path / f"{number}.tiff"
+        path.write_bytes(data)
+        assert read_picture(path, max_pixels=64).pixels.shape == (8, 8, 1)
+        assert read(data)[0].pixels.shape == (8, 8, 1)
+
+
+def test_a_depth_beyond_all_sense_takes_no_memory() -> None:
+    tracemalloc.start()
+    try:
+        with Image.open(io.BytesIO(pages_of([]))) as image:
+            choose_page(image, io.BytesIO(pages_of([(258, 4, 1, 0x7FFFFFFF)])))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 # ---------------------------------------------------------------------------------------------------------------- tags

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,59 @@ def test_a_resolution_that_no_file_holds(value: int, form: str) -> None:
     out = io.BytesIO()
     write_picture(Picture(np.zeros((4, 4, 3), np.uint8), exif=exif), out, form)
     assert read(out.getvalue())[0].exif == exif
+
+
+def exif(*tags: tuple[int, int, int, int], tail: bytes = b"") -> bytes:
+    """A little-endian block of tags, types, numbers of values, and values; `tail` follows at 14 and 12 for each tag."""
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + tail
+
+
+LEFT_OUT, PARTLY = ["EXIF left out: damaged"], ["a part of EXIF left out: damaged"]
+#: What a TIFF cannot take over, and what is said of it.
+ODD = {
+    "no EXIF": (b"garbage", LEFT_OUT),
+    "no directory": (b"MM\0*", LEFT_OUT),
+    "directory outside": (b"II*\0\xff\xff\xff\xff", LEFT_OUT),
+    "resolution of 72/0": (exif((282, 5, 1, 26), tail=struct.pack("<II", 72, 0)), LEFT_OUT),
+    "resolution of 0/0": (exif((282, 5, 1, 26), tail=bytes(8)), LEFT_OUT),
+    "date that is a fraction": (exif((306, 5, 1, 26), tail=struct.pack("<II", 72, 1)), LEFT_OUT),
+    "further tags outside": (exif((271, 2, 4, 0x00636261), (0x8769, 4, 1, 0xFFFFFF)), PARTLY),
+    "text outside": (exif((270, 2, 400, 0xFFFFFF), (271, 2, 4, 0x00636261)), PARTLY),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("form", ["png", "jpg", "webp", "tiff"])
+def test_odd_exif_does_not_cost_the_picture(form: str, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    block, said = ODD[name]
+    out = io.BytesIO()
+    notes: list[str] = []
+    original = Picture(np.full((4, 4, 3), 128, np.uint8), SRGB, block, b"<x/>")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_picture(original, out, form, note=notes.append)
+    assert notes == (said if form == "tiff" else [])  # the other formats hold the block as it is
+    found = read(out.getvalue())[0]
+    assert (found.pixels == original.pixels).all()
+    assert (found.icc, found.xmp) == (SRGB, b"<x/>")
+    if notes == PARTLY:
+        with Image.open(io.BytesIO(out.getvalue())) as image:
+            assert image.getexif()[271] == "abc"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("form", ["png", "jpg", "webp", "tiff"])
+def test_odd_profiles_and_xmp_do_not_cost_the_picture(form: str, capfd: pytest.CaptureFixture[str]) -> None:
+    out = io.BytesIO()
+    write_picture(Picture(np.full((4, 4, 3), 128, np.uint8), b"\0\xff", xmp=b"\xff\0<"), out, form)
+    assert read(out.getvalue())[0].pixels.shape == (4, 4, 3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_profile_that_a_jpeg_cannot_count_is_noted() -> None:
+    """It stands in as many as 255 markers, of which Pillow numbers more from 0 again."""
+    notes: list[str] = []
+    large = Picture(np.zeros((4, 4, 3), np.uint8), bytes(255 * 65_519 + 1))
+    write_picture(large, io.BytesIO(), "jpg", note=notes.append)
+    assert notes == ["jpg cannot hold it, left out: ICC"]

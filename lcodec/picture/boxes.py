@@ -48,6 +48,8 @@ def _top(file: BinaryIO, wanted: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
     start = 0
     try:
         for _ in range(_MOST):
+            if start >= end:  # by a size of 64 bits perhaps where nothing can be sought
+                return
             file.seek(start)
             head = file.read(16)
             if len(head) < 8:

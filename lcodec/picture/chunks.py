@@ -7,6 +7,7 @@ is left out with a note. Damage to critical chunks is still Pillow's to find.
 
 from __future__ import annotations
 
+import binascii
 import re
 import struct
 import zlib
@@ -34,6 +35,7 @@ _PASSED_OVER = re.compile(
 #: Channels that a transparent colour has, by the picture's colour type; of palettes any number has an opacity.
 _TRANSPARENT = {0: 1, 2: 3}
 _GREY = {0, 4}
+_SPACE = b" \t\n\r\v\f"
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -52,6 +54,7 @@ class _Png:
     chromaticities: tuple[int, ...] = ()
     srgb: bool = False
     h273: tuple[int, ...] = ()
+    room: int = 4 * METADATA_MAX  #: bytes that may still be unfolded; a small file may have thousands of large chunks
 
 
 def split(file: BinaryIO) -> tuple[BinaryIO, Said]:
@@ -139,16 +142,20 @@ def _profile(png: _Png) -> bytes | None:
 # ----------------------------------------------------------------------------------------------- readers of chunks
 
 
-def _unfolded(stream: bytes) -> bytes:
+def _unfolded(png: _Png, stream: bytes) -> bytes:
     """Inflate; a stream that is too large, and may be a bomb, gives a byte more than a metadatum may have."""
-    return zlib.decompressobj().decompress(stream, METADATA_MAX + 1)
+    if png.room <= 0:
+        raise ValueError("too much in all")
+    content = zlib.decompressobj().decompress(stream, METADATA_MAX + 1)
+    png.room -= len(content)
+    return content
 
 
 def _icc(png: _Png, body: bytes) -> None:
     _, _, stream = body.partition(b"\0")
     if stream[0]:
         raise ValueError("a compression that is not defined")
-    png.said.icc = _unfolded(stream[1:])
+    png.said.icc = _unfolded(png, stream[1:])
 
 
 def _exif(png: _Png, body: bytes) -> None:
@@ -195,13 +202,13 @@ def _text(png: _Png, body: bytes) -> None:
 
 def _compressed_text(png: _Png, body: bytes) -> None:
     key, _, stream = body.partition(b"\0")
-    _textual(png, key, lambda: _unfolded(stream[1:]))
+    _textual(png, key, lambda: _unfolded(png, stream[1:]))
 
 
 def _international_text(png: _Png, body: bytes) -> None:
     key, _, rest = body.partition(b"\0")
     text = rest[2:].split(b"\0", 2)[2]
-    _textual(png, key, lambda: _unfolded(text) if rest[0] else text)
+    _textual(png, key, lambda: _unfolded(png, text) if rest[0] else text)
 
 
 def _textual(png: _Png, key: bytes, text: Callable[[], bytes]) -> None:
@@ -217,7 +224,8 @@ def _textual(png: _Png, key: bytes, text: Callable[[], bytes]) -> None:
 
 def _raw_profile(png: _Png, kind: str, text: bytes) -> None:
     """Read a profile as ImageMagick writes it: its name and length, each in a line, and hexadecimal digits."""
-    content = bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+    digits = b"".join(text.split(None, 2)[2:]).translate(None, _SPACE)  # without an object for each line
+    content = binascii.unhexlify(digits)
     said = png.said
     if kind in {"exif", "app1"} and content.startswith(EXIF_PREFIX):
         said.exif = said.exif or content

@@ -7,8 +7,8 @@ chosen, and `kinds` names what Pillow does not open. TIFF 6.0, section 2; BigTIF
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator
+from typing import BinaryIO, NamedTuple
 
 __all__ = ["Directory", "Entry", "TagReader"]
 
@@ -46,12 +46,20 @@ class TagReader:
     """Reads directories through `at(offset, size)`, which returns the bytes there, or fewer at the end.
 
     Everything raises ValueError where the bytes are none of a TIFF structure, or end too early.
+
+    Args:
+        at: gives bytes, at any offset and of any size of 64 bits.
+        tags: those that directories keep; None for all.
+        most: bytes of all directories together, repeated ones included; None for any number. Those of a sound file do
+            not overlap, so that they have no more than the file.
     """
 
-    def __init__(self, at: Callable[[int, int], bytes]) -> None:
-        self._at = at
-        head = at(0, 16)
-        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    def __init__(
+        self, at: Callable[[int, int], bytes], *, tags: Collection[int] | None = None, most: int | None = None
+    ) -> None:
+        self._at, self._tags, self._left = at, tags, most
+        self.head = at(0, 16)
+        order = {b"II": "<", b"MM": ">"}.get(self.head[:2])
         if order is None:
             raise ValueError("no byte order")
         self.order = order
@@ -61,22 +69,42 @@ class TagReader:
         self.big = version == 43
         (self.first,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
 
+    @classmethod
+    def of(cls, file: BinaryIO, tags: Collection[int] | None = None) -> TagReader:
+        """Return a reader of a file, which moves the place in it, for these tags."""
+        end = file.seek(0, 2)
+
+        def at(place: int, size: int) -> bytes:
+            if place >= end:  # in BigTIFF perhaps where nothing can be sought
+                return b""
+            file.seek(place)
+            return file.read(min(size, end - place))
+
+        return cls(at, tags=tags, most=end)
+
     def directory(self, start: int) -> Directory:
         """Read the directory at an offset."""
         (count,) = self._unpack("Q" if self.big else "H", start)
         size, head = (20, 8) if self.big else (12, 2)
         if count > _MOST:
             raise ValueError("a directory of too many tags")
+        if self._left is not None:
+            self._left -= head + size * count
+            if self._left < 0:
+                raise ValueError("directories that overlap")
         entries: dict[int, Entry] = {}
         body = self._read(start + head, size * count)
-        for index in range(count):
+        form = struct.Struct(f"{self.order}HH{'Q8x' if self.big else 'I4x'}")
+        inline, offset = (8, f"{self.order}Q") if self.big else (4, f"{self.order}I")
+        for index, (tag, kind, number) in enumerate(form.iter_unpack(body)):
+            if tag in entries or (self._tags is not None and tag not in self._tags):
+                continue
             place = start + head + size * index
-            tag, kind, number = struct.unpack_from(f"{self.order}HH{'Q' if self.big else 'I'}", body, size * index)
-            entry = Entry(place, kind, number, place + size - (8 if self.big else 4))
-            if entry.size > (8 if self.big else 4):
-                (values_at,) = self._unpack("Q" if self.big else "I", entry.values_at)
+            entry = Entry(place, kind, number, place + size - inline)
+            if entry.size > inline:
+                (values_at,) = struct.unpack_from(offset, body, size * (index + 1) - inline)
                 entry = entry._replace(values_at=values_at)
-            entries.setdefault(tag, entry)
+            entries[tag] = entry
         return Directory(entries, start, start + head + size * count)
 
     def following(self, directory: Directory) -> int:
@@ -85,7 +113,7 @@ class TagReader:
         return int(place)
 
     def pages(self) -> Iterator[Directory]:
-        """Yield the directories of a file in turn; ends where one is damaged."""
+        """Yield the directories of a file in turn; ends where one is damaged, or where there are too many."""
         seen: set[int] = set()
         place = self.first
         while place and place not in seen and len(seen) < _MOST:
@@ -103,6 +131,13 @@ class TagReader:
         if entry is None or entry.kind not in _INTEGERS or entry.number > _MOST:
             return ()
         return self._unpack(f"{entry.number}{_INTEGERS[entry.kind]}", entry.values_at)
+
+    def integer(self, directory: Directory, tag: int, default: int = 0) -> int:
+        """Return the first value of a tag of integers; a default where it is missing, or something else."""
+        entry = directory.entries.get(tag)
+        if entry is None or entry.kind not in _INTEGERS or not entry.number:
+            return default
+        return self._unpack(_INTEGERS[entry.kind], entry.values_at)[0]
 
     def rationals(self, directory: Directory, tag: int) -> tuple[float, ...]:
         """Return the values of a tag of fractions; none where it is missing, something else, or divided by zero."""

@@ -125,19 +125,14 @@ def _empty(head: bytes) -> tuple[int, int] | None:
 
 def _tiff(file: BinaryIO, *, opened: bool) -> str | None:
     """Name what of a TIFF's first page is out of the ordinary."""
-
-    def at(place: int, size: int) -> bytes:
-        file.seek(place)
-        return file.read(size)
-
-    reader = TagReader(at)
+    reader = TagReader.of(file)
     page = reader.directory(reader.first)
     if 256 not in page.entries or not page.entries.keys() & {273, 324}:
         return None
-    width, height = ((reader.integers(page, tag) or (1,))[0] for tag in (256, 257))
+    width, height = (reader.integer(page, tag, 1) for tag in (256, 257))
     if 0 in {width, height}:
         return f"an empty picture: {width}x{height} pixels"
-    photometric = (reader.integers(page, 262) or (0,))[0]
+    photometric = reader.integer(page, 262)
     if photometric in {_CFA, _LINEAR_RAW} or 50706 in page.entries:
         return _RAW
     unusual = _unusual_tiff(reader, page, photometric)
@@ -148,9 +143,9 @@ def _tiff(file: BinaryIO, *, opened: bool) -> str | None:
 
 def _unusual_tiff(reader: TagReader, page: Directory, photometric: int) -> list[str]:
     bits = reader.integers(page, 258) or (1,)
-    channels = (reader.integers(page, 277) or (len(bits),))[0]
-    form = (reader.integers(page, 339) or (1,))[0]
-    compression = (reader.integers(page, 259) or (1,))[0]
+    channels = reader.integer(page, 277, len(bits))
+    form = reader.integer(page, 339, 1)
+    compression = reader.integer(page, 259, 1)
     extra = reader.integers(page, 338)
     found = []
     if len(set(bits)) > 1:

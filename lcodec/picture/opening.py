@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +28,24 @@ from lcodec.picture.tiff import choose_page
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["READS", "Opened", "damage_reported", "decode_quietly", "limit_of_pixels", "open_picture", "reopen"]
+__all__ = [
+    "READS",
+    "Opened",
+    "damage_reported",
+    "decode_quietly",
+    "limit_of_pixels",
+    "one_at_a_time",
+    "open_picture",
+    "reopen",
+    "standard_error_into",
+]
 
 #: The formats read, by Pillow's names; Pillow has dozens more, some of them hazardous.
 READS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
+
+#: Held while something is changed that is global: Pillow's limit of pixels, Python's filters of warnings, and where
+#: standard error goes.
+one_at_a_time = threading.Lock()
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _HEAD = 64  # bytes
@@ -209,7 +224,7 @@ def decode_quietly(opened: Opened) -> str:
     lines: list[str] = []
     try:
         if opened.image.format == "TIFF" and getattr(opened.image, "use_load_libtiff", False):
-            with _standard_error_into(lines):
+            with standard_error_into(lines):
                 opened.image.load()
         else:
             opened.image.load()
@@ -223,7 +238,7 @@ def decode_quietly(opened: Opened) -> str:
 
 
 @contextmanager
-def _standard_error_into(lines: list[str]) -> Iterator[None]:
+def standard_error_into(lines: list[str]) -> Iterator[None]:
     """Collect what the process writes to file descriptor 2 in the meantime: a library's lines go to `lines`.
 
     The descriptor is the whole process's, so lines of other threads come along: those that do not look like libtiff's

@@ -97,11 +97,14 @@ class Picture:
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """Read a colour: a CSS name, #rgb, #rrggbb, rgb(r, g, b) or hsl(h, s%, l%). Raises UsageError."""
+    """Read a colour: a CSS name, #rgb, #rrggbb, rgb(r, g, b) or hsl(h, s%, l%). Raises UsageError.
+
+    Returns red, green and blue, 0..255: what lies outside is clipped, as in CSS.
+    """
     from PIL import ImageColor
 
     try:
-        red, green, blue, *_ = ImageColor.getrgb(text)
+        red, green, blue, *_ = (min(max(value, 0), 255) for value in ImageColor.getrgb(text))
     except ValueError as error:
         raise UsageError(f"{text!r} is not a colour: use a name, #rrggbb or rgb(r,g,b)") from error
     return red, green, blue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from io import BytesIO
@@ -19,6 +18,7 @@ from lcodec.picture.opening import (
     damage_reported,
     decode_quietly,
     limit_of_pixels,
+    one_at_a_time,
     open_picture,
     reopen,
 )
@@ -34,9 +34,6 @@ __all__ = ["READS", "Alpha", "Note", "ignore", "picture_size", "read_picture"]
 Alpha = Literal["keep", "drop", "flatten"]
 #: Told, in a few words, what of a file was not kept as it is.
 Note = Callable[[str], None]
-
-#: Pillow's limit of pixels and Python's warning filters are global: one picture file is read at a time.
-_pillow = threading.Lock()
 
 
 def ignore(_: str) -> None:
@@ -84,7 +81,7 @@ def read_picture(
     else:
         file = source if source.seekable() else BytesIO(source.read())
     try:
-        with _pillow, limit_of_pixels(max_pixels), damage_reported():
+        with one_at_a_time, limit_of_pixels(max_pixels), damage_reported():
             picture = _read(file, max_pixels, metadata, strict_depth=strict_depth, note=note)
     finally:
         if file is not source:
@@ -101,7 +98,7 @@ def picture_size(source: BinaryIO, *, max_pixels: int) -> tuple[int, int]:
         LimitError: more than `max_pixels`.
         PictureError: no picture, or one with a damaged header.
     """
-    with _pillow, limit_of_pixels(max_pixels), damage_reported():
+    with one_at_a_time, limit_of_pixels(max_pixels), damage_reported():
         opened = open_picture(source, max_pixels)
         image, said = opened.image, opened.said
         left, top, right, bottom = said.crop or (0, 0, *image.size)

@@ -23,18 +23,26 @@ _LARGEST = {"1": 1, "L;2": 3, "L;4": 15}
 
 
 def is_plain(image: Image.Image) -> bool:
-    """Whether the samples of an opened image stand in its file as in a `Picture`: in a PPM or an uncompressed TIFF."""
-    tiles = getattr(image, "tile", None) or []
+    """Whether the samples of an opened image stand in its file as in a `Picture`: in a PPM or an uncompressed TIFF.
+
+    That is so if its parts are whole rows that follow each other from the first row to the last.
+    """
     if image.format not in {"PPM", "TIFF"} or image.mode not in {"L", "RGB"} or image.has_transparency_data:
         return False
-    return bool(tiles) and all(
-        codec == "raw" and arguments in {image.mode, (image.mode, 0, 1)} and (left, right) == (0, image.width)
-        for codec, (left, _, right, _), _, arguments in tiles
-    )
+    row = 0
+    for codec, (left, top, right, bottom), _, arguments in getattr(image, "tile", None) or []:
+        plain = codec == "raw" and arguments in {image.mode, (image.mode, 0, 1)}
+        if not plain or (left, right, top) != (0, image.width, row):
+            return False
+        row = bottom
+    return row == image.height  # a damaged TIFF has samples of fewer rows, and Pillow knows what it shows for the rest
 
 
 def plain_samples(image: Image.Image, source: BinaryIO) -> Samples:
-    """Read such samples straight into their place, (H, W, C); Pillow would hold them twice, in four bytes a pixel."""
+    """Read the samples of an image that `is_plain` straight into their place, (H, W, C).
+
+    Pillow would hold them twice, in four bytes a pixel. Raises PictureError where they end too early.
+    """
     pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
     for _, (_, top, _, bottom), offset, _ in image.tile:  # type: ignore[attr-defined]
         source.seek(offset)

@@ -15,6 +15,8 @@ _LOWEST, _HIGHEST = -1024, 1280
 
 #: By 16 bits that are to come: how many of them are the code, and its symbol.
 _Table = list[tuple[int, int]]
+#: A table as it stands in the file: numbers of codes of each length, and symbols.
+_Written = tuple[bytes, bytes]
 
 
 def impossible(segments: list[tuple[int, bytes]], body: bytes) -> bool:
@@ -24,12 +26,12 @@ def impossible(segments: list[tuple[int, bytes]], body: bytes) -> bool:
         segments: markers and contents of a file of one sequential scan without restarts, up to the scan's own.
         body: its data.
     """
-    tables: dict[int, _Table] = {}
+    written: dict[int, _Written] = {}
     steps: dict[int, int] = {}  # of the means of blocks
     frame = scan = b""
     for marker, content in segments:
         if marker == 0xC4:
-            _read_tables(content, tables)
+            _read_tables(content, written)
         elif marker == 0xDB:
             _read_steps(content, steps)
         elif marker in {0xC0, 0xC1}:
@@ -42,6 +44,9 @@ def impossible(segments: list[tuple[int, bytes]], body: bytes) -> bool:
         parts = [(1, 1, parts[0][2])]
     across, down = (8 * max(part[axis] for part in parts) for axis in (0, 1))
     chosen = [scan[at + 1] for at in range(1, 1 + 2 * scan[0], 2)]
+    # A table takes milliseconds to make, so only those that the scan names are.
+    named = {name for number in range(len(parts)) for name in (chosen[number] >> 4, 16 | chosen[number] & 15)}
+    tables = {name: _table(*written[name]) for name in named}
     blocks = [
         (number, tables[chosen[number] >> 4], tables[16 | chosen[number] & 15], steps[step])
         for number, (along, deep, step) in enumerate(parts)
@@ -83,24 +88,32 @@ def _walk(blocks: list[tuple[int, _Table, _Table, int]], count: int, data: bytes
     return True
 
 
-def _read_tables(content: bytes, tables: dict[int, _Table]) -> None:
-    while len(content) > 16:
-        counts = content[1:17]
-        symbols = content[17 : 17 + sum(counts)]
-        table: _Table = [(0, 0)] * (1 << 16)
-        code = used = 0
-        for length, count in enumerate(counts, 1):
-            room = 1 << (16 - length)
-            for symbol in symbols[used : used + count]:
-                table[code : code + room] = [(length, symbol)] * room
-                code += room
-            used += count
-        tables[content[0]] = table[: 1 << 16]
-        content = content[17 + sum(counts) :]
+def _read_tables(content: bytes, written: dict[int, _Written]) -> None:
+    """Note each table of a segment by its kind and number; the last of a name counts."""
+    place = 0
+    while place + 17 <= len(content):
+        counts = content[place + 1 : place + 17]
+        end = place + 17 + sum(counts)
+        written[content[place]] = counts, content[place + 17 : end]
+        place = end
+
+
+def _table(counts: bytes, symbols: bytes) -> _Table:
+    """Make a table of the numbers of codes of each length, 1 to 16, and their symbols."""
+    table: _Table = []
+    used = 0
+    for length, count in enumerate(counts, 1):
+        for symbol in symbols[used : used + count]:
+            if len(table) >= 1 << 16:  # more codes than there can be
+                break
+            table += [(length, symbol)] * (1 << (16 - length))
+        used += count
+    return table + [(0, 0)] * ((1 << 16) - len(table))
 
 
 def _read_steps(content: bytes, steps: dict[int, int]) -> None:
-    while content:
-        wide = content[0] >> 4
-        steps[content[0] & 15] = int.from_bytes(content[1 : 3 if wide else 2], "big")
-        content = content[1 + 64 * (2 if wide else 1) :]
+    place = 0
+    while place < len(content):
+        wide = content[place] >> 4
+        steps[content[place] & 15] = int.from_bytes(content[place + 1 : place + (3 if wide else 2)], "big")
+        place += 1 + 64 * (2 if wide else 1)

@@ -7,6 +7,7 @@ in a page below it.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from lcodec.errors import PictureError
@@ -24,6 +25,12 @@ _COMPRESSION, _SUBSAMPLING, _YCBCR = 259, 530, 6
 _REDUCED, _MASK = 1, 4  # bits of _SUBFILE
 _TRANSFER, _WHITE, _PRIMARIES = 301, 318, 319
 _IPTC, _PHOTOSHOP, _GEO = 33723, 34377, 34735
+_BITS = 258
+#: All that is looked at.
+_TAGS = frozenset({_SUBFILE, _OLD_SUBFILE, _PHOTOMETRIC, _PAGES_BELOW, _DNG, _COMPRESSION, _SUBSAMPLING, _BITS})
+_TAGS |= {_TRANSFER, _WHITE, _PRIMARIES, _IPTC, _PHOTOSHOP, _GEO}
+#: Smaller pages before the picture: Pillow goes through them in a time that grows with the square of their number.
+_SMALLER_MAX = 1 << 10
 _SENSOR = {32803, 34892}  # colours of a mosaic, and of a sensor
 
 
@@ -33,13 +40,8 @@ def choose_page(image: Image.Image, file: BinaryIO) -> Said:
     Raises PictureError for raw photos.
     """
     place = file.tell()
-
-    def at(start: int, size: int) -> bytes:
-        file.seek(start)
-        return file.read(size)
-
     try:
-        said = _choose(image, TagReader(at), at(8, 2))
+        said = _choose(image, TagReader.of(file, _TAGS))
     except ValueError:  # what Pillow reads all the same
         said = Said()
     finally:
@@ -48,31 +50,35 @@ def choose_page(image: Image.Image, file: BinaryIO) -> Said:
     return said
 
 
-def _choose(image: Image.Image, reader: TagReader, after_head: bytes) -> Said:
-    pages = list(reader.pages())
-    if not pages:
+def _choose(image: Image.Image, reader: TagReader) -> Said:
+    first = chosen = None
+    chosen_number = full = 0
+    sensors = False
+    for number, page in enumerate(reader.pages()):  # which are not kept: a small file may have very many
+        first = first or page
+        sensors |= reader.integer(page, _PHOTOMETRIC) in _SENSOR
+        if not _is_smaller(reader, page):
+            full += 1
+            if chosen is None:
+                chosen, chosen_number = page, number
+        elif chosen is None and number >= _SMALLER_MAX:
+            break
+    if first is None:
         return Said()
-    below = reader.integers(pages[0], _PAGES_BELOW)
-    lower = []
-    for start in below[:64]:
-        try:
-            lower.append(reader.directory(start))
-        except ValueError:
-            continue
-    sensors = any(_value(reader, page, _PHOTOMETRIC) in _SENSOR for page in (*pages, *lower))
-    if _DNG in pages[0].entries or after_head == b"CR" or sensors:
+    for start in reader.integers(first, _PAGES_BELOW)[:64]:
+        with suppress(ValueError):
+            sensors |= reader.integer(reader.directory(start), _PHOTOMETRIC) in _SENSOR
+    if sensors or _DNG in first.entries or reader.head[8:10] == b"CR":
         raise PictureError("a raw photo, of which only a preview could be read: develop it first")
-    full = [number for number, page in enumerate(pages) if not _is_smaller(reader, page)]
-    said = Said(frames=max(len(full), 1))
-    chosen = pages[0]
-    if full and full[0]:
-        image.seek(full[0])
-        chosen = pages[full[0]]
-    elif not full:
+    said = Said(frames=max(full, 1))
+    if chosen is None:
+        chosen = first
         said.content.append("the file calls its only picture a reduced one")
+    elif chosen_number:
+        image.seek(chosen_number)
     if (
-        _value(reader, chosen, _PHOTOMETRIC) == _YCBCR
-        and _value(reader, chosen, _COMPRESSION) in {0, 1}
+        reader.integer(chosen, _PHOTOMETRIC) == _YCBCR
+        and reader.integer(chosen, _COMPRESSION) in {0, 1}
         and reader.integers(chosen, _SUBSAMPLING) not in {(), (1, 1)}
     ):  # which Pillow takes for whole samples, and shows noise
         raise PictureError("such a TIFF is not read: uncompressed YCbCr, subsampled")
@@ -82,11 +88,7 @@ def _choose(image: Image.Image, reader: TagReader, after_head: bytes) -> Said:
 
 def _is_smaller(reader: TagReader, page: Directory) -> bool:
     """Whether a page is a smaller copy of another one, or its mask."""
-    return bool(_value(reader, page, _SUBFILE) & (_REDUCED | _MASK)) or _value(reader, page, _OLD_SUBFILE) == 2
-
-
-def _value(reader: TagReader, page: Directory, tag: int) -> int:
-    return (reader.integers(page, tag) or (0,))[0]
+    return bool(reader.integer(page, _SUBFILE) & (_REDUCED | _MASK)) or reader.integer(page, _OLD_SUBFILE) == 2
 
 
 def _describe(said: Said, reader: TagReader, page: Directory, *, grey: bool) -> None:
@@ -99,7 +101,7 @@ def _describe(said: Said, reader: TagReader, page: Directory, *, grey: bool) -> 
     if len(xy) == 6:
         primaries = (xy[0:2], xy[2:4], xy[4:6], white if len(white) == 2 else SRGB[3])
     tables = reader.integers(page, _TRANSFER)
-    entries = 1 << _value(reader, page, 258)
+    entries = 1 << min(reader.integer(page, _BITS), 16)
     curves: list[Curve] | Curve = "srgb"
     if len(tables) == entries:
         curves = tables

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from lcodec import defaults
 from lcodec.errors import PictureError
 from lcodec.picture.exif import EXIF_PREFIX, resolution_in
 from lcodec.picture.metadata import DIRECTORIES, descriptive
+from lcodec.picture.opening import one_at_a_time, standard_error_into
 from lcodec.picture.picture import METADATA, WHITE, Picture
 from lcodec.picture.pillow import to_image
 from lcodec.picture.read import Note, ignore
@@ -35,8 +37,8 @@ _KEEPS_METADATA = {"png", "jpg", "webp", "tiff"}
 _KEEPS_ALPHA = {"png", "webp", "tiff", "npy"}
 
 _PREDICTOR, _XMP = 317, 700  # TIFF tags
-#: Bytes of EXIF or XMP in a JPEG file: one marker of 65,535 holds either, with its prefix.
-_JPEG_METADATA_MAX = 65_500
+#: Bytes of metadata in a JPEG file: one marker of 65,535 holds EXIF or XMP, with its prefix, and 255 hold a profile.
+_JPEG_METADATA_MAX = {"icc": 255 * 65_519, "exif": 65_500, "xmp": 65_500}
 #: Bytes of a block of 64 coefficients, each of a code of at most 16 bits and 10 bits of value; some may be escaped.
 _BLOCK_MAX = 64 * 26 // 8 + 12
 #: Pillow's size of buffers is global.
@@ -76,7 +78,7 @@ def write_picture(
     if format not in _KEEPS_METADATA:
         kept: dict[str, bytes] = {}
     elif format == "jpg":
-        kept = {name: body for name, body in found.items() if name == "icc" or len(body) <= _JPEG_METADATA_MAX}
+        kept = {name: body for name, body in found.items() if len(body) <= _JPEG_METADATA_MAX[name]}
     else:
         kept = found
     if left_out := [name.upper() for name in found if name not in kept]:
@@ -86,20 +88,51 @@ def write_picture(
         target.write(b"%s\n%d %d\n255\n" % (kind, picture.width, picture.height))
         target.write(np.ascontiguousarray(picture.pixels).data)
         return
-    data = BytesIO()
     if format == "npy":
+        data = BytesIO()
         np.save(data, picture.samples, allow_pickle=False)
+    elif format == "tiff" and "exif" in kept:
+        data = _tiff_with_exif(picture, kept, note)
     else:
-        name, options = WRITES[format]
-        if format == "jpg" and jpeg_quality is not None:
-            options = options | {"quality": jpeg_quality}
-        try:
-            with _room(picture) if format == "jpg" else nullcontext():
-                to_image(picture).save(data, name, **options | _metadata_options(format, kept))
-        except (OSError, ValueError, RuntimeError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
-            size = f"{picture.width}x{picture.height}"
-            raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
+        data = _saved(picture, format, _metadata_options(format, kept), jpeg_quality)
     target.write(data.getbuffer())
+
+
+def _saved(picture: Picture, format: str, described: dict[str, Any], jpeg_quality: int | None = None) -> BytesIO:  # noqa: A002
+    """Encode with these options, which hold the metadata."""
+    data = BytesIO()
+    name, options = WRITES[format]
+    if format == "jpg" and jpeg_quality is not None:
+        options = options | {"quality": jpeg_quality}
+    try:
+        with _room(picture) if format == "jpg" else nullcontext():
+            to_image(picture).save(data, name, **options | described)
+    except (OSError, ValueError, RuntimeError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
+        size = f"{picture.width}x{picture.height}"
+        raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
+    return data
+
+
+def _tiff_with_exif(picture: Picture, kept: dict[str, bytes], note: Note) -> BytesIO:
+    """Encode as a TIFF, whose tags EXIF's become one by one; without them where they are damaged, with a note.
+
+    Pillow warns of tags that it passes over, and libtiff writes to standard error why it takes none of them.
+    """
+    with one_at_a_time, standard_error_into([]), warnings.catch_warnings(record=True) as passed_over:
+        warnings.simplefilter("always")
+        try:
+            described = _metadata_options("tiff", kept)
+            damaged = any(issubclass(warning.category, UserWarning) for warning in passed_over)
+            found = described["tiffinfo"].keys() - {_PREDICTOR, _XMP}
+            data = _saved(picture, "tiff", described)
+        except MemoryError:
+            raise
+        except Exception:  # SyntaxError, struct.error, TypeError and more; or a tag that libtiff does not take
+            damaged, found = True, set()
+            data = _saved(picture, "tiff", _metadata_options("tiff", kept | {"exif": None}))
+    if damaged:
+        note("a part of EXIF left out: damaged" if found else "EXIF left out: damaged")
+    return data
 
 
 @contextmanager
@@ -121,10 +154,10 @@ def _room(picture: Picture) -> Iterator[None]:
             ImageFile.MAXBLOCK = old
 
 
-def _metadata_options(format: str, kept: dict[str, bytes]) -> dict[str, Any]:  # noqa: A002
+def _metadata_options(format: str, kept: Mapping[str, bytes | None]) -> dict[str, Any]:  # noqa: A002
     """Options of Pillow's encoders: each takes metadata in its own way."""
-    options: dict[str, Any] = {"icc_profile": kept["icc"]} if "icc" in kept else {}
-    exif, xmp = kept.get("exif"), kept.get("xmp")
+    icc, exif, xmp = kept.get("icc"), kept.get("exif"), kept.get("xmp")
+    options: dict[str, Any] = {} if icc is None else {"icc_profile": icc}
     if format == "tiff":
         from PIL import Image
 

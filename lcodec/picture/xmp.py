@@ -1,12 +1,12 @@
 """XMP packets: made to fit upright samples of another size, rid of what they announce and is gone, joined, and marked.
 
-A packet is changed as text, for a parser would write all of it anew. Every search is linear in its length.
+A packet is changed as text, for a parser would write all of it anew. Every search is linear in its length: a pattern
+is tried once for all prefixes, of which a packet may have thousands, and none looks for an end that may not come.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from lcodec.picture.picture import METADATA_MAX
 
@@ -26,6 +26,9 @@ _ANNOUNCE: dict[bytes, bytes] = {
     _CONTAINER: rb"Directory",
     _NOTE: rb"HasExtendedXMP",
 }
+#: A prefix, from its first character on.
+_PREFIX = rb"(?<![\w.-])([\w.-]{1,64})"
+_VIDEO = re.compile(rb"""%s:(?:MicroVideo|MotionPhoto)\s*(?:=\s*["']|>\s*)1""" % _PREFIX)
 _SIZES = (("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension"))
 
 #: What XMP says of a picture that an algorithm has added to (IPTC, "Digital Source Type NewsCodes").
@@ -70,10 +73,8 @@ def announces(xmp: bytes) -> set[str]:
     found = set()
     if _prefixes(xmp, _GAIN_MAP) or _prefixes(xmp, _APPLE_GAIN_MAP) or _semantic(xmp, b"GainMap"):
         found.add("gain map")
-    if _semantic(xmp, b"MotionPhoto") or any(
-        re.search(rb"""%s:(?:MicroVideo|MotionPhoto)\s*(?:=\s*["']|>\s*)1""" % re.escape(prefix), xmp)
-        for prefix in _prefixes(xmp, _CAMERA)
-    ):
+    camera = _prefixes(xmp, _CAMERA)
+    if _semantic(xmp, b"MotionPhoto") or (camera and any(found[1] in camera for found in _VIDEO.finditer(xmp))):
         found.add("video")
     return found
 
@@ -81,10 +82,10 @@ def announces(xmp: bytes) -> set[str]:
 def without_announcements(xmp: bytes) -> bytes:
     """Take out the attributes and elements that announce what is not kept."""
     for namespace, names in _ANNOUNCE.items():
-        for prefix in _prefixes(xmp, namespace):
-            name = rb"%s:%s" % (re.escape(prefix), names)
-            xmp = re.sub(rb"""\s%s\s*=\s*(?:"[^"]*"|'[^']*')""" % name, b"", xmp)
-            xmp = _without_elements(xmp, name)
+        if prefixes := _prefixes(xmp, namespace):
+            attribute = rb"""\s%s:%s\s*=\s*(?:"[^"]*"|'[^']*')""" % (_PREFIX, names)
+            xmp = re.sub(attribute, lambda found: b"" if found[1] in prefixes else found[0], xmp)
+            xmp = _without_elements(xmp, prefixes, names)
     return xmp
 
 
@@ -93,11 +94,12 @@ def joined(xmp: bytes, extension: bytes) -> bytes | None:
 
     Returns None where either is not as it should be, or the result would be no XML.
     """
-    inner = re.search(rb"<rdf:RDF\b[^>]*>(.*)</rdf:RDF\s*>", extension, re.DOTALL)
-    end = xmp.rfind(b"</rdf:RDF")
-    if inner is None or end < 0:
+    opening = re.search(rb"<rdf:RDF\b", extension)
+    start = extension.find(b">", opening.end()) + 1 if opening else 0
+    stop, end = extension.rfind(b"</rdf:RDF"), xmp.rfind(b"</rdf:RDF")
+    if not 0 < start <= stop or end < 0:
         return None
-    whole = xmp[:end] + inner.group(1) + xmp[end:]
+    whole = xmp[:end] + extension[start:stop] + xmp[end:]
     return whole if _is_xml(whole) else None
 
 
@@ -120,32 +122,41 @@ def enhanced_xmp(xmp: bytes | None) -> bytes:
     return xmp[: ends[-1]] + _DESCRIPTION + xmp[ends[-1] :]
 
 
+class _Unkept:
+    """Takes what a parser finds, and keeps none of it: a tree takes dozens of times the room of its text."""
+
+    def close(self) -> None:
+        """End."""
+
+
 def _is_xml(packet: bytes) -> bool:
     from xml.etree import ElementTree
 
     if b"<!" in packet:  # document types and entities, which may unfold without end, have no place in XMP
         return False
+    parser = ElementTree.XMLParser(target=_Unkept())  # noqa: S314
     try:
-        ElementTree.fromstring(packet.strip(b"\0 \t\r\n"))  # noqa: S314
+        parser.feed(packet.strip(b"\0 \t\r\n"))
+        parser.close()
     except (ElementTree.ParseError, ValueError):
         return False
     return True
 
 
-def _prefixes(xmp: bytes, namespace: bytes) -> Iterable[bytes]:
+def _prefixes(xmp: bytes, namespace: bytes) -> set[bytes]:
     """Return the prefixes that a packet has for a namespace."""
-    return set(re.findall(rb"""xmlns:([\w.-]{1,64})\s*=\s*["']%s["']""" % re.escape(namespace), xmp))
+    return set(re.findall(rb"""xmlns:%s\s*=\s*["']%s["']""" % (_PREFIX, re.escape(namespace)), xmp))
 
 
 def _semantic(xmp: bytes, kind: bytes) -> bool:
     return re.search(rb""":Semantic\s*(?:=\s*["']|>\s*)%s\b""" % kind, xmp) is not None
 
 
-def _without_elements(xmp: bytes, name: bytes) -> bytes:
-    """Take out the elements of a name, with everything in them; such elements do not contain each other."""
+def _without_elements(xmp: bytes, prefixes: set[bytes], names: bytes) -> bytes:
+    """Take out the elements of such names, with everything in them; such elements do not contain each other."""
     kept, place = [], 0
-    for start in re.finditer(rb"<(%s)(?=[\s/>])[^<>]*>" % name, xmp):
-        if start.start() < place:
+    for start in re.finditer(rb"<(%s:%s)(?=[\s/>])[^<>]*>" % (_PREFIX, names), xmp):
+        if start.start() < place or start.group(2) not in prefixes:
             continue
         end = start.end()
         if not start.group().endswith(b"/>"):
