@@ -137,7 +137,6 @@ def test_colours_by_codes(nclx: tuple[int, int], profile: bool, note: str) -> No
     assert not note or note in notes[0]
 
 
-@needs_avif
 def test_a_box_that_reaches_where_no_file_does_ends_the_search() -> None:
     far = box(b"ftyp", b"jxl ") + struct.pack(">I4sQ", 1, b"free", 1 << 63)
     assert primary_picture(io.BytesIO(far), crops=False, grey=False).bits is None
@@ -145,6 +144,7 @@ def test_a_box_that_reaches_where_no_file_does_ends_the_search() -> None:
     assert jxl_header(io.BytesIO(head + far)) == jxl_header(io.BytesIO(head))
 
 
+@needs_avif
 def test_damaged_boxes_do_not_cost_the_picture_or_are_refused() -> None:
     good = avif(clap=(80, 1, 48, 1, 0, 1, 0, 1))
     random = np.random.default_rng(0)
