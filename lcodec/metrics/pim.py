@@ -130,8 +130,17 @@ def arrays_of(file: Path) -> dict[str, Tensor]:
     """Arrays of a metric's file, float32, for `lcodec.networks.pim`.
 
     Raises:
-        ModelError: it cannot be read, or it is not a metric.
+        ModelError: it cannot be read, or it is not a metric, or not a whole one.
     """
     import torch
 
-    return {name: torch.from_numpy(value.astype(np.float32)) for name, value in read_metric(file).items()}
+    from lcodec.networks.pim import place_means
+
+    arrays = {name: torch.from_numpy(value.astype(np.float32)) for name, value in read_metric(file).items()}
+    try:  # arrays say their own shapes: whether they fit together shows when they are used
+        with torch.no_grad():
+            place_means(arrays, torch.zeros(1, MIN_SIDE_PX, MIN_SIDE_PX, 3))
+    except (KeyError, IndexError, RuntimeError) as error:
+        what = f"it has no {error.args[0]}" if isinstance(error, KeyError) else "its arrays do not fit together"
+        raise ModelError(f"cannot use the metric {file}: {what}") from error
+    return arrays

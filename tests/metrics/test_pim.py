@@ -109,3 +109,22 @@ def test_a_missing_or_damaged_file_is_said(installed: Path, photo: Pixels, monke
     (installed / "index.json").write_text("[]")
     monkeypatch.setenv("LCODEC_MODELS", str(installed))
     assert "cannot read" in (PIM.missing() or "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"pim.3.conv.1.bias": None}, "has no pim.3.conv.1.bias"),
+        ({"pim.gain": np.float16(1)}, "do not fit together"),
+        ({"pim.0.encode.1.weight": np.ones((4, 7), np.float16)}, "do not fit together"),
+        ({"pim.7.conv.0.weight": np.ones((32, 5), np.float16)}, "do not fit together"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_said(
+    changed: dict[str, npt.NDArray[np.float16] | None], said: str, tmp_path: Path
+) -> None:
+    arrays = metric_arrays(PARAMS) | changed
+    kept = {name: np.asarray(value) for name, value in arrays.items() if value is not None}
+    entry = write_metric(tmp_path, "pim", "not whole", kept, "# pim\n")
+    with pytest.raises(ModelError, match=said):
+        module.arrays_of(entry.path)
