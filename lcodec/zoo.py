@@ -226,6 +226,8 @@ class Zoo:
             if entry.name == name:
                 return self._open(entry)
         path = Path(name)
+        if path.is_dir():
+            raise ModelError(f"{name!r} is a folder, no model's file (LCODEC_MODELS names a folder of models)")
         if path.suffix == ".safetensors" or path.exists():
             if path not in self._given:
                 self._given[path] = self._whole(path, path.stem)

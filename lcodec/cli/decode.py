@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +104,8 @@ def decode(
     JPEG, WebP and TIFF keep the colour profile, EXIF and XMP. A note on standard error says what a format cannot hold.
     """
     for item in inputs:  # `lcodec decode photo.lcdc photo.png` is how djxl is called
-        if Path(item).suffix.lower() in {*defaults.PICTURE_SUFFIXES, ".npy"} and not Path(item).is_dir():
+        named = Path(item).suffix.lower() in {*defaults.PICTURE_SUFFIXES, ".npy"}
+        if named and len(inputs) > 1 and not os.path.isdir(item):  # noqa: PTH112
             raise UsageError(f"{item} is an input here, but has the name of a picture: use -o {item}")
     form = format_wanted or files.picture_format(output)
     suffix = Path(output or "").suffix.lower()

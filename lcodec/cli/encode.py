@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,7 @@ def encode(
     standard output.
     """
     for item in inputs:  # `lcodec encode photo.png photo.lcdc` is how cjxl is called
-        if item.lower().endswith(defaults.SUFFIX):
+        if len(inputs) > 1 and item.lower().endswith(defaults.SUFFIX) and not os.path.isdir(item):  # noqa: PTH112
             raise UsageError(f"{item} is an input here, but has the name of a coded file: use -o {item}")
     target = options.one_target(
         context, {"bpp": bpp, "max-size": max_size, "min-psnr": min_psnr, "min-ms-ssim": min_ms_ssim}

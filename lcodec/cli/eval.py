@@ -77,7 +77,7 @@ with -j over 1 they are those of a busy machine.
     "-O",
     "--out",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     help="Keep results there, and write the page, the curves and the tables.",
 )
 @click.option("-j", "--jobs", type=WholeNumber(min=1), default=1, show_default=True, metavar="N", help="Processes.")

@@ -11,8 +11,9 @@ import click
 from lcodec import defaults
 from lcodec.cli import console, options
 from lcodec.cli.batch import files
+from lcodec.cli.streams import to_stdout
 from lcodec.container import VERSION, Header, read_header
-from lcodec.errors import UsageError
+from lcodec.errors import LcodecError, UsageError
 from lcodec.legible import legible
 from lcodec.walk import walk
 from lcodec.zoo import Zoo
@@ -52,11 +53,14 @@ def info(*, inputs: tuple[str, ...], recursive: bool, check: bool, as_json: bool
                 codec.decode(data, zoo, max_pixels=header.width * header.height, progress=progress)
         names = zoo.coder_of(header.entropy_id), zoo.name_of(header.entropy_id, header.synthesis_id)
         record = _record(job, header, *names, check=check)
-        if as_json:
-            console.print_json(record)
-        else:
-            click.echo(_text(record))
+        with to_stdout():
+            if as_json:
+                console.print_json(record)
+            else:
+                click.echo(_text(record))
 
+    if not jobs:
+        raise LcodecError(f"no {defaults.SUFFIX} files in {', '.join(inputs)}")
     return console.run(jobs, work, as_json=as_json)
 
 

@@ -52,6 +52,12 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+#: Types of names of files, and of the folder of outputs. What cannot be read is said with its file: click would refuse
+#: all inputs for the sake of one, and an output that need not be read.
+_NAME = click.Path(path_type=str, readable=False)
+FOLDER = click.Path(path_type=Path, file_okay=False, readable=False)
+
+
 def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     words = {"all": defaults.METADATA, "none": ()}.get(value, tuple(value.split(",")))
     for word in words:
@@ -62,7 +68,7 @@ def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
 
 
 def _inputs(suffixes: Iterable[str], *, required: bool) -> Callable[[F], F]:
-    kind, complete = click.Path(path_type=str), files_of(*suffixes)
+    kind, complete = _NAME, files_of(*suffixes)
     return click.argument(
         "inputs",
         nargs=-1,
@@ -190,14 +196,18 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Report one JSON 
 #: Where output goes.
 write_options = _stack(
     click.option(
-        "-o", "--output", metavar="FILE", type=click.Path(path_type=str), help="Output of a single input; - is stdout."
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=_NAME,
+        help="Output of a single input; - is stdout.",
     ),
     click.option(
         "-O",
         "--output-dir",
         "folder",
         metavar="DIR",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FOLDER,
         help="Write there, not beside the inputs.",
     ),
     click.option("-f", "--force", is_flag=True, help="Overwrite; write binary data to a terminal."),
@@ -299,7 +309,10 @@ def folder_options(*, smaller: bool, kept: str) -> Callable[[F], F]:
     return _stack(
         recursive("Take folders, and mirror them."),
         click.option(
-            "--files-from", metavar="FILE", type=click.Path(path_type=str), help="More inputs, one a line; - is stdin."
+            "--files-from",
+            metavar="FILE",
+            type=_NAME,
+            help="More inputs, one a line; - is stdin.",
         ),
         click.option("-0", "--null", is_flag=True, help="Those names end in null bytes ('find -print0')."),
         click.option("--flat", is_flag=True, help="All outputs into the folder of -O itself."),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from io import TextIOWrapper
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from typing import IO
 
-__all__ = ["abandon_stdout", "descriptor", "mend"]
+from lcodec.errors import LcodecError
+
+__all__ = ["abandon_stdout", "descriptor", "mend", "to_stdout"]
 
 _NAMES = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _FOLDERS = ("/dev/fd/", "/proc/self/fd/")
@@ -33,8 +37,22 @@ def mend() -> None:
                 if opened != number:
                     os.close(opened)
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
-        elif mode == "w" and isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+        elif mode == "w" and isinstance(stream, TextIOWrapper):
+            if isinstance(stream.buffer, RawIOBase):
+                stream = _buffered(stream)
+                setattr(sys, name, stream)
+                setattr(sys, f"__{name}__", stream)  # what Python flushes at exit
+            if stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
+
+
+def _buffered(stream: TextIOWrapper) -> TextIOWrapper:
+    """A stream in the place of one without a buffer (PYTHONUNBUFFERED), which would drop what one write does not take.
+
+    It still shows each line at once.
+    """
+    buffer = BufferedWriter(open(stream.fileno(), "wb", buffering=0, closefd=False))  # noqa: SIM115 - for good
+    return TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
 
 
 def descriptor(path: str) -> int | None:
@@ -45,6 +63,17 @@ def descriptor(path: str) -> int | None:
         if path.startswith(folder) and path.removeprefix(folder).isdecimal():
             return int(path.removeprefix(folder))
     return None
+
+
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """Say of what is written to standard output, and of no input, that it cannot be written. Raises LcodecError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LcodecError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 def abandon_stdout() -> None:

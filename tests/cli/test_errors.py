@@ -121,6 +121,73 @@ def test_a_file_does_not_stand_in_for_a_model_of_its_name(
         assert run("decode", "-f", "-m", name, photo.with_suffix(".lcdc"), "-o", "out.png").code == 0
 
 
+def test_an_input_that_is_named_twice_is_worked_on_once(run: Run, photo: Path, tmp_path: Path) -> None:
+    again = photo.parent / "." / photo.name
+    for number, words in enumerate((("-r", photo.parent, photo), (photo, f"{photo.parent}/./{again.name}"))):
+        result = run("encode", *words, "-O", tmp_path / f"out{number}", "--json")
+        assert (result.code, len(result.records)) == (0, 1)
+
+
+def test_an_unreadable_input_costs_no_other(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root, everything can be read: what is asked before a file is opened is answered as for others."""
+    locked = photo.with_name("locked.png")
+    locked.write_bytes(photo.read_bytes())
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not os.fspath(path).endswith("locked.png"))
+    assert run("encode", locked, photo, "-O", tmp_path / "out").code == 0
+
+
+def test_the_folder_of_a_missing_input_is_not_blamed(run: Run, tmp_path: Path) -> None:
+    for command, name in (("encode", "a.png"), ("decode", "a.lcdc")):
+        result = run(command, tmp_path / "phtos" / name)
+        assert result.code == 1
+        assert result.err == f"lcodec: {tmp_path / 'phtos' / name}: No such file or directory\n"
+
+
+def test_a_name_with_a_slash_at_its_end_is_a_folder(run: Run, photo: Path, tmp_path: Path) -> None:
+    result = run("encode", photo, "-o", f"{tmp_path}/out/")
+    assert result.code == 2
+    assert "out/ is the name of a folder (-O names one)" in result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png"]
+
+
+def test_dry_run_of_a_folder_that_would_be_made(run: Run, photo: Path, tmp_path: Path) -> None:
+    result = run("encode", "-n", photo, "-O", tmp_path / "new")
+    assert result.code == 0
+    assert "would be written" in result.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_is_no_model(run: Run, photo: Path, tmp_path: Path) -> None:
+    for name in (str(tmp_path), ""):
+        result = run("encode", "-m", name, photo)
+        assert result.code == 4
+        assert "is a folder, no model's file (LCODEC_MODELS names a folder of models)" in result.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("encode",), ("decode", "--format", "ppm"), ("info",), ("info", "--json")])
+def test_what_standard_output_does_not_take_is_an_error(
+    words: tuple[str, ...], unbuffered: str, photo: Path, coded: Path
+) -> None:
+    """Also without a buffer, where Python takes what one write took for all of it."""
+    more = ["-o", "-"] if words[0] != "info" else []
+    command = [sys.executable, "-m", "lcodec.cli", *words, photo if words[0] == "encode" else coded, *more]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+    assert result.returncode == 1
+    assert b"cannot write to standard output: No space left on device" in result.stderr
+    if words[0] == "decode":  # a write that takes a part: the limit is of 4 KiB
+        limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command]
+        with (photo.parent / "part").open("wb") as part:
+            result = subprocess.run(limited, stdout=part, stderr=subprocess.PIPE, env=environment, check=False)
+        assert result.returncode == 1
+        assert b"cannot write to standard output: File too large" in result.stderr
+
+
 def test_only_a_named_pipe_that_the_user_named_is_written_to(run: Run, photo: Path, coded_bytes: bytes) -> None:
     pipe = photo.with_suffix(".lcdc")
     os.mkfifo(pipe)

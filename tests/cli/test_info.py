@@ -80,3 +80,10 @@ def test_several(run: Run, coded: Path, tmp_path: Path) -> None:
     assert [record.get("exit_code") for record in result.records] == [3, None]
     assert run("info", bad, bad).code == 3
     assert run("info", bad).code == 3
+
+
+def test_a_folder_of_nothing_is_said(run: Run, photo: Path) -> None:
+    for more in ((), ("--check",), ("--json",)):
+        result = run("info", "-r", photo.parent, *more)
+        assert (result.code, result.out) == (1, b"")
+        assert result.err == f"lcodec: no .lcdc files in {photo.parent}\n"

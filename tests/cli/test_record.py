@@ -60,7 +60,7 @@ def test_second_run_does_nothing(run: Run, encode: Encode, top: Path, out: Path)
 
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[-9] ^= 1
+    data[len(data) // 2] ^= 1
     path.write_bytes(data)
 
 
@@ -236,6 +236,30 @@ def test_decode_again(run: Run, encode: Encode, out: Path, tmp_path: Path) -> No
         if damaged:
             flip(back / "sub" / "b.png")
         assert made(run("decode", "-r", out, "-O", back, "--json")) == expected
+
+
+def test_what_somebody_changed_is_not_overwritten_unasked(
+    run: Run, encode: Encode, out: Path, top: Path, tmp_path: Path
+) -> None:
+    """A picture that was retouched; a coded file that was made elsewhere and put in the place of one."""
+    encode()
+    back = tmp_path / "back"
+    assert run("decode", "-r", out, "-O", back).code == 0
+    with Image.open(back / "a.png") as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(back / "a.png")
+    retouched = (back / "a.png").read_bytes()
+    for dry in ((), ("-n",)):
+        result = run("decode", "-r", out, "-O", back, *dry)
+        assert result.code == 1
+        assert "a.png was changed since it was made (-f overwrites)" in result.err
+    assert (back / "a.png").read_bytes() == retouched
+    assert made(run("decode", "-r", out, "-O", back, "--json", "-f")) == ["a.png", "b.png"]
+    with Image.open(top / "a.png") as image:
+        image.crop((0, 0, 40, 40)).save(tmp_path / "other.png")
+    assert run("encode", tmp_path / "other.png", "-f", "-o", out / "a.lcdc").code == 0
+    other = (out / "a.lcdc").read_bytes()
+    assert "a.lcdc was changed" in run("encode", "-r", top, "-O", out).err
+    assert (out / "a.lcdc").read_bytes() == other
 
 
 def test_line_is_json_with_the_name_and_both_digests() -> None:

@@ -13,7 +13,7 @@ from lcodec import defaults
 from lcodec.cli.batch import files
 from lcodec.cli.batch.files import Pieces
 from lcodec.cli.console import Progress
-from lcodec.errors import LimitError, ModelError
+from lcodec.errors import LcodecError, LimitError, ModelError
 from lcodec.zoo import Zoo
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ class Coding(Protocol):
 
     def check(self, source: BinaryIO) -> None:
         """Raise what `code` would raise of this input, as far as that can be known without coding it."""
+
+    def is_whole(self, output: BinaryIO) -> bool:
+        """Whether what stands in the place of an output is a file of its kind, and undamaged."""
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Make the output; `progress` is told the part that is done, 0 to 1, where it takes long."""
@@ -109,6 +112,16 @@ class Encoding:
     def check(self, source: BinaryIO) -> None:
         """As in `Coding`: the picture is read."""
         self._read(source, [])
+
+    def is_whole(self, output: BinaryIO) -> bool:
+        """As in `Coding`: a coded file whose checksum is right."""
+        from lcodec.container import unpack
+
+        try:
+            unpack(files.read_coded(output))
+        except LcodecError:
+            return False
+        return True
 
     def _read(self, source: BinaryIO, notes: list[str]) -> Picture:
         from lcodec.container import check_size
@@ -267,6 +280,16 @@ class Decoding:
         if self.crop is not None:
             check_crop((header.width, header.height), self.crop)
         _zoo().find(header.entropy_id, header.synthesis_id, self.model, self.realism)
+
+    def is_whole(self, output: BinaryIO) -> bool:
+        """As in `Coding`: a picture that can be read to its end."""
+        from lcodec.picture import read_picture
+
+        try:
+            read_picture(output, max_pixels=self.max_pixels)
+        except LcodecError:
+            return False
+        return True
 
     def code(self, source: BinaryIO, progress: Progress) -> Coded:
         """Decode a coded file to a picture file."""

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from lcodec.atomic import whole_file
-from lcodec.cli.streams import descriptor
+from lcodec.cli.streams import descriptor, to_stdout
 from lcodec.container import read_header
 from lcodec.defaults import HEADER_MAX, PICTURE_SUFFIXES, SUFFIX, WRITABLE_SUFFIXES
 from lcodec.errors import LcodecError, UsageError
@@ -69,6 +69,11 @@ class Job:
         """Return the same for a process that stands in another folder."""
         source, target, root = (path and path.absolute() for path in (self.source, self.target, self.root))
         return replace(self, source=source, target=target, root=root)
+
+    @property
+    def what(self) -> tuple[str, ...]:
+        """What tells it from another job: an input that is named twice is worked on once."""
+        return tuple(os.path.realpath(path) for path in (self.source, self.target) if path is not None)
 
     @property
     def source_name(self) -> str:
@@ -128,12 +133,18 @@ def plan(inputs: Sequence[str], output: str | None, folder: Path | None, name: C
         raise UsageError("standard input (-) must be the only input")
     if inputs[0] == STREAM and folder is not None:
         raise UsageError("standard input (-) has no name to use in a folder; use -o")
-    return apart([_job(item, output, folder, name) for item in inputs])
+    jobs: dict[object, Job] = {}
+    for item in inputs:
+        job = _job(item, output, folder, name)
+        jobs.setdefault(job.what, job)
+    return apart(list(jobs.values()))
 
 
 def _job(item: str, output: str | None, folder: Path | None, name: Callable[[Path], str]) -> Job:
     source = None if item == STREAM else Path(item)
     if output is not None:
+        if output.endswith(("/", os.sep)):
+            raise UsageError(f"{output} is the name of a folder (-O names one)")
         stream = output == STREAM or descriptor(output) == _STDOUT
         return Job(source, None if stream else Path(output), named=True)
     if source is None:
@@ -230,10 +241,11 @@ def _is_read_only(folder: Path) -> bool:
     return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-def refuse_target(job: Job, *, force: bool) -> None:
+def refuse_target(job: Job, *, force: bool, folder_to_come: bool = False) -> None:
     """Refuse an output that cannot or should not be written, before time is spent on it.
 
-    Raises UsageError if it exists, or is a terminal, without `force`; LcodecError if its folder does not exist.
+    Raises UsageError if it exists, or is a terminal, without `force`; LcodecError if its folder does not exist, unless
+    it is one that would be made.
     """
     if job.target is None:
         if sys.stdout.isatty() and not force:
@@ -246,6 +258,8 @@ def refuse_target(job: Job, *, force: bool) -> None:
     if _exists(job) and not force:
         raise UsageError(f"{job.target} exists (-f overwrites)")
     if job.root is None and not job.target.parent.is_dir():
+        if folder_to_come:
+            return
         raise LcodecError(f"cannot write {job.target}: no such folder")
     if job.root is None and not (job.named and _is_device(job.target)):
         refuse_folder(job.target.parent, f"write {job.target}")
@@ -277,8 +291,9 @@ def write(job: Job, pieces: Iterable[bytes | memoryview], *, force: bool, preser
     refuse_target(job, force=force)  # once more: it may have come into being meanwhile
     notes: list[str] = []
     if job.target is None:
-        sys.stdout.buffer.writelines(pieces)
-        sys.stdout.buffer.flush()
+        with to_stdout():
+            sys.stdout.buffer.writelines(pieces)
+            sys.stdout.buffer.flush()
         return notes
     try:
         if job.root is not None:

@@ -88,18 +88,19 @@ def plan(
         *_find(inputs, folder, suffixes, over, recursive=options.recursive, keep=False),
         *_find(listed, folder, suffixes, over, recursive=options.recursive, keep=not options.flat),
     ]
-    jobs = []
+    known: dict[object, tuple[Job, str]] = {}  # with the name that decides whose share it is
     for item in found:
         parent = item.source.parent if item.root is None else item.root
         inside = item.name.name if options.flat or item.root is None else item.name
         path = Path(parent / inside)
-        jobs.append(Job(item.source, path.with_name(name(path)), item.root))
-    jobs = files.apart(jobs)  # before sharding, so that every machine refuses alike
+        job = Job(item.source, path.with_name(name(path)), item.root)
+        known.setdefault(job.what, (job, item.name.as_posix()))
+    jobs = files.apart([job for job, _ in known.values()])  # before sharding, so that every machine refuses alike
     # Outputs beside their inputs are not worth a word, unless there is nothing else.
     outputs = {SUFFIX} if SUFFIX not in suffixes else {*PICTURE_SUFFIXES, *WRITABLE_SUFFIXES}
     not_looked_at = over.say(outputs if found else ())
     return Plan(
-        _shard(jobs, options.shard, [item.name.as_posix() for item in found]),
+        _shard(jobs, options.shard, [name for _, name in known.values()]),
         not_looked_at,
         nothing_fits=bool(not found and not_looked_at),
     )

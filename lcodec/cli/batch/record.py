@@ -4,6 +4,7 @@ An output's own checksum could prove it whole, but not that it is of this input 
 time proves neither. So each root of a run has lines in `.lcodec/HOST.jsonl`, and an output is *current* if the line
 that would be written for it, now, is there: the output's name, SHA-256 of the input and of the output, the settings.
 A changed input, other settings, a truncated or flipped output: each gives another line, and the output is made again.
+But an output that is whole and has no line was changed by someone, whose work is not overwritten without -f.
 
 Lines are only ever added, each in one write, *before* its output takes its name: a run that is killed in between leaves
 a line that nothing matches, and that is harmless. So are a torn line, a line lost with the machine's power, two runs at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from contextlib import suppress
@@ -93,7 +94,11 @@ def _work(task: Task, progress: Progress) -> Outcome:
         return Outcome(task, "exists")
     unrecorded = root is not None and not task.force and not task.known and _is_there(job)
     source_digest = ""
-    files.refuse_target(job, force=task.force or root is not None)  # what exists below a root is looked at
+    if job.source is not None:
+        job.source.stat()  # or the folder of an input that is not there would be taken for one that is to be written to
+    # What exists below a root is looked at.
+    come = many.dry_run and not job.named
+    files.refuse_target(job, force=task.force or root is not None, folder_to_come=come)
     with files.open_input(job, task.coding.drain) as source:
         size = source.seek(0, 2)
         source.seek(0)
@@ -101,6 +106,8 @@ def _work(task: Task, progress: Progress) -> Outcome:
             source_digest = record.digest_file(source)
             if not task.force and (what := _finished(task, source_digest)):
                 return Outcome(task, what, size)
+            if not task.force and _is_changed(task):
+                raise UsageError(f"{job.target} was changed since it was made (-f overwrites)")
             files.refuse_folder((job.target or root).parent, f"write {job.target}")
             record.refuse(root)
         if many.dry_run and not unrecorded:  # of those, only the coded file tells what would come
@@ -147,6 +154,15 @@ def _finished(task: Task, source_digest: str) -> Literal["current", "larger"] | 
     if task.many.preserve and not task.many.dry_run:
         copy_status(job.source, job.target)
     return "current"
+
+
+def _is_changed(task: Task) -> bool:
+    """Whether a recorded output is whole, but not what was recorded: not damage, but someone's work."""
+    if task.job.target is None or not task.known or not task.job.target.is_file():
+        return False
+    with task.job.target.open("rb") as file:
+        found = record.digest_file(file)
+        return all(found != json.loads(item).get("made") for item in task.known) and task.coding.is_whole(file)
 
 
 def _must_be_alike(job: Job, size: int, made: str) -> bool:
