@@ -39,6 +39,7 @@ ALLOWED = {
     "pillow_plugin": {"face", "picture", "container"},
     "compare": {"atomic", "codec", "legible", "metrics", "picture", "processes", "walk", "zoo"},
     "training": {
+        "arrays",
         "atomic",
         "cores",
         "effort",
@@ -53,13 +54,14 @@ ALLOWED = {
     },
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"extras", "picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
-    "execution": {"extras", "cores", "threads", "zoo", "networks", "entropy"},
+    "execution": {"arrays", "extras", "cores", "threads", "zoo", "networks", "entropy"},
     "effort": {"threads", "metrics", "execution", "goal", "zoo", "networks", "entropy"},
     "goal": set(),
-    "zoo": {"index", "networks", "entropy", "goal"},
+    "zoo": {"arrays", "index", "networks", "entropy", "goal"},
+    "arrays": set(),
     "index": set(),
     "entropy": {"networks"},  # the fixed-point operations evaluate the same networks
-    "networks": set(),
+    "networks": {"arrays"},
     "metrics": {"extras", "goal", "networks", "zoo"},  # the zoo finds a metric that was trained
     "picture": set(),
     "container": set(),
@@ -81,6 +83,7 @@ OUTSIDE = {
     "atomic": set(),
     "errors": set(),
     "goal": set(),
+    "arrays": set(),
     "index": set(),
     "legible": set(),
     "walk": set(),
