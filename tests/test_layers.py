@@ -47,6 +47,7 @@ ALLOWED = {
         "entropy",
         "goal",
         "index",
+        "legible",
         "zoo",
         "metrics",
         "walk",

@@ -11,12 +11,12 @@ from safetensors.numpy import save_file
 
 from lcodec.errors import LcodecError, ModelError
 from lcodec.training.data import Photos
-from lcodec.training.run import begin
+from lcodec.training.run import begin, finish
 from lcodec.training.settings import STATE_FILE
 from lcodec.training.state import load_state
 from lcodec.zoo import Zoo
 from tests.support.generative import GOLDEN, NAME, add_generative
-from tests.support.training import MSE, folder, initial, photos, run
+from tests.support.training import MSE, folder, initial, photos, run, settings
 
 __all__ = ["folder", "photos"]  # fixtures
 
@@ -42,3 +42,16 @@ def test_a_generative_synthesis_is_no_beginning(
     for init in (NAME, str(whole)):
         with pytest.raises(ModelError, match="is a generative synthesis"):
             begin(photos, 0, init, MSE, "small")
+
+
+def test_a_card_takes_names_of_any_bytes(photos: Photos, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    state = initial(photos)
+    state.progress.history = ["caf\udce9.safetensors"]
+    run(out, 1, photos, state)
+    finish(settings(out, 1), MSE, "lcodec train caf\udce9 a\nb", photos, None, "")
+    card = (out / "mine.md").read_text(encoding="utf-8")
+    assert r"| `lcodec train caf\xe9 a\nb` |" in card
+    assert r"| caf\xe9.safetensors |" in card
+    assert Zoo([out]).entries()[0].name == "mine"

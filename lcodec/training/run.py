@@ -14,6 +14,7 @@ import torch
 from lcodec import __version__
 from lcodec.errors import ModelError
 from lcodec.goal import LAMBDA_RANGE
+from lcodec.legible import legible
 from lcodec.training.adversarial import Realism
 from lcodec.training.data import Photos
 from lcodec.training.export import parameters_of
@@ -154,6 +155,9 @@ def _rows(command: str, state: State, settings: Settings, photos: Photos) -> dic
 
 
 def _card(name: str, rows: Mapping[str, str]) -> str:
-    """Model card: what it was made of and how, so that it can be made again."""
-    lines = [f"# {name}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), "", ""]
-    return "\n".join(lines)
+    """Model card: what it was made of and how, so that it can be made again.
+
+    The command and what the run started from hold names of files, which may be any bytes.
+    """
+    table = (f"| {key} | {legible(value)} |" for key, value in rows.items())
+    return "\n".join([f"# {name}", "", "| | |", "|---|---|", *table, "", ""])
