@@ -204,6 +204,7 @@ def train(
     _refuse_contradictions(model, aim, init, size, resume=resume, also=bool(also))
     require("torch", "lcodec train")
     ending = _text(notes)
+    from lcodec.training.export import refuse_folder
     from lcodec.training.launch import device_of, launched
     from lcodec.training.loop import train as run
     from lcodec.training.run import finish
@@ -213,6 +214,7 @@ def train(
     rank, processes = launched() or (0, processes or (1 if device == "cuda" else cores()))
     if device == "cuda" and processes > 1 and launched() is None:
         raise UsageError("torchrun starts processes on several GPUs; -j does not")
+    refuse_folder(out)
     state_file = out / STATE_FILE
     if resume and not state_file.exists():
         raise UsageError(f"nothing to resume: there is no {state_file}")

@@ -86,6 +86,34 @@ def test_requests_that_make_no_sense_leave_no_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("index", [b"[]", b"{}", b'{"models": [], "metrics": 7}', b"no JSON", b"\xff", None])
+def test_another_programs_index_is_refused_before_photos_are_read(
+    run: Run, tmp_path: Path, index: bytes | None
+) -> None:
+    out = tmp_path / "run"
+    if index is None:
+        (out / "index.json").mkdir(parents=True)
+    else:
+        out.mkdir()
+        (out / "index.json").write_bytes(index)
+    (tmp_path / "none").mkdir()
+    result = run("train", tmp_path / "none", "-O", out, "--steps", "1")
+    assert (result.code, result.err.count("\n")) == (2, 1 + result.err.count("\nTry "))
+    assert str(out / "index.json") in result.err
+    assert [path.name for path in out.iterdir()] == ["index.json"]
+
+
+@pytest.mark.parametrize(("name", "shown"), [(b"\xe9", r"\xe9"), (b"\xe9/mine", r"\xe9"), (b"a\nb", r"a\nb")])
+def test_a_folder_that_cannot_name_a_model_is_refused_before_photos_are_read(
+    run: Run, tmp_path: Path, name: bytes, shown: str
+) -> None:
+    out = tmp_path / os.fsdecode(name)
+    result = run("train", tmp_path, "-O", out, "--steps", "1")
+    assert (result.code, result.err.count("\n")) == (2, 1 + result.err.count("\nTry "))
+    assert shown in result.err
+    assert not out.exists()
+
+
 def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-W", "ignore", "-m", "lcodec.cli", "train", str(folder), "--out", str(out)]
