@@ -61,6 +61,8 @@ def listed(folders: Iterable[Path], kind: Kind, entry: type[T]) -> Iterator[T]:
         index = folder / "index.json"
         try:
             found = json.loads(index.read_text(encoding="utf-8"))
+            if not isinstance(found, dict) or not isinstance(found.get("models"), list):
+                raise ValueError("it is not an index of models")
             for item in found["models"] if kind == "models" else found.get(kind, ()):
                 yield _entry(folder, item, entry)
         except FileNotFoundError:

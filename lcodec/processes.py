@@ -104,8 +104,13 @@ class _Numbered(Generic[T, R]):
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
-    """A pool whose processes start with their first tasks."""
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
+    """A pool whose processes start with their first tasks.
+
+    Python's resource tracker starts here. It ignores SIGINT and SIGTERM by itself; killed by a terminal that closes, it
+    would be started again, and complain of all that it does not know.
+    """
+    with _interrupts_held():
+        return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
 
 
 def _until_one_dies(
@@ -192,11 +197,14 @@ def _one_thread_each(jobs: int) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C wait. A process that is started meanwhile never hears it: not even before `_begin`."""
+    """Let Ctrl-C and the terminal's end wait. A process that is started meanwhile never hears of them: its parent does.
+
+    Not even before `_begin`, that is.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

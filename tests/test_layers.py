@@ -48,6 +48,7 @@ ALLOWED = {
         "entropy",
         "goal",
         "index",
+        "legible",
         "zoo",
         "metrics",
         "walk",

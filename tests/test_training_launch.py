@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,22 @@ def test_as_many_threads_as_this_process_may_use_cores(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     launch(lambda *_: None, 1, "cpu")
     assert threads == [1]
+
+
+@pytest.mark.parametrize(("number", "ignored"), [("SIGTERM", False), ("SIGHUP", False), ("SIGHUP", True)])
+def test_a_terminal_that_closes_is_heard_as_ctrl_c_is_unless_ignored(number: str, ignored: bool) -> None:
+    heard = []
+
+    def work(_: int, __: int, asked_to_stop: Callable[[], bool]) -> None:
+        signal.raise_signal(signal.Signals[number])  # to this thread: another one is late
+        heard.append(asked_to_stop())
+
+    old = signal.signal(signal.Signals[number], signal.SIG_IGN if ignored else lambda *_: None)
+    try:
+        launch(work, 1, "cpu")
+    finally:
+        signal.signal(signal.Signals[number], old)
+    assert heard == [not ignored]
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ def test_photos_of_crops_only_are_never_enlarged(tmp_path: Path) -> None:
     Image.fromarray(picture(96, 64, seed=1)).save(tmp_path / "small.png")
     small = load_photos([tmp_path])
     lines: list[dict[str, Any]] = []
-    begun = begin(small, 0, None, MSE, "small")
+    begun = begin(small, 0, MSE, "small")
     state = initial(small)
     assert begun.params.keys() == state.params.keys()
     run(tmp_path, 4, small, state, report=lines.append)

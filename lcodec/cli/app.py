@@ -60,7 +60,7 @@ Exit codes:
     4  the model that the file names is missing, or differs
     5  a limit or a target is out of reach
     6  this machine's arithmetic failed its self-test
-  130  interrupted (143: terminated)
+  130  interrupted (129: the terminal closed; 143: terminated)
 A single input gives its own code. Of several, each that fails is named; the
 code is 1, unless all of them failed with the same one.
 

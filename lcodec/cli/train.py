@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -204,6 +204,7 @@ def train(
     _refuse_contradictions(model, aim, init, size, resume=resume, also=bool(also))
     require("torch", "lcodec train")
     ending = _text(notes)
+    from lcodec.training.export import refuse_folder
     from lcodec.training.launch import device_of, launched
     from lcodec.training.loop import train as run
     from lcodec.training.run import finish
@@ -213,6 +214,7 @@ def train(
     rank, processes = launched() or (0, processes or (1 if device == "cuda" else cores()))
     if device == "cuda" and processes > 1 and launched() is None:
         raise UsageError("torchrun starts processes on several GPUs; -j does not")
+    refuse_folder(out)
     state_file = out / STATE_FILE
     if resume and not state_file.exists():
         raise UsageError(f"nothing to resume: there is no {state_file}")
@@ -225,12 +227,13 @@ def train(
         raise UsageError(f"--aim {objective.metadata()['aim']} needs crops of at least {objective.min_crop} pixels")
     if pairs and objective.frames == 1:
         raise UsageError(f"--pairs are for --model {_METRIC}")
+    begin = None if resume else _beginning(objective, seed, init, size)
     with console.progress("reading", show=not quiet):
         photos, held_out = _load(objective, data, pairs, valid, memory, processes, also)
     photos.check(crop)
     if held_out is not None:
         held_out.check(objective.min_crop)
-    start = None if resume else _start(objective, photos, seed, init, size)
+    start = begin and begin(photos)
     if rank == 0 and not quiet:
         _describe(photos, held_out, crop)
     peak = learning_rate or objective.learning_rate
@@ -314,17 +317,23 @@ def _load(
     return load_pairs(pairs, memory, processes, data), held_out
 
 
-def _start(objective: TrainingObjective, photos: Photos, seed: int, init: str | None, size: str | None) -> State:
-    """State at step 0."""
+def _beginning(
+    objective: TrainingObjective, seed: int, init: str | None, size: str | None
+) -> Callable[[Photos], State]:
+    """What makes the state at step 0, of photos; a model that it comes of instead is read here, or refused."""
     from lcodec.training.adversarial import Realism
     from lcodec.training.pim import PerceptualInformation, begin_pim
-    from lcodec.training.run import begin, begin_generative
+    from lcodec.training.run import begin, begin_from, begin_generative
 
-    if isinstance(objective, PerceptualInformation):
-        return begin_pim(photos, seed, size or SIZES[0])
     if isinstance(objective, Realism):
-        return begin_generative(seed, objective)
-    return begin(photos, seed, init, objective, size or SIZES[0])
+        given = begin_generative(seed, objective)
+    elif init is not None:
+        given = begin_from(init, objective)
+    elif isinstance(objective, PerceptualInformation):
+        return lambda photos: begin_pim(photos, seed, size or SIZES[0])
+    else:
+        return lambda photos: begin(photos, seed, objective, size or SIZES[0])
+    return lambda _: given
 
 
 def _text(notes: Path | None) -> str:

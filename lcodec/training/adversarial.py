@@ -147,8 +147,12 @@ class Realism(TrainingObjective):
         """Train for what `model` codes, which `source`, a name or a path, stands for.
 
         Raises:
-            ModelError: it is a generative synthesis itself.
+            ModelError: it is a generative synthesis itself, or a state could not name its source.
         """
+        try:
+            source.encode()
+        except UnicodeEncodeError as error:
+            raise ModelError(f"{source} is not UTF-8: a training state cannot name it") from error
         if model.base is not None:
             raise ModelError(f"{source} is a generative synthesis; one is trained for the model {model.base.name}")
         self.model, self.source = model, source

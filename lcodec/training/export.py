@@ -25,9 +25,9 @@ from lcodec.atomic import write_whole
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
 from lcodec.entropy.tables import EXP2_SIZE
-from lcodec.errors import ModelError
+from lcodec.errors import ModelError, UsageError
 from lcodec.goal import Goal
-from lcodec.index import Entry, Kind, Metric
+from lcodec.index import Entry, Kind, Metric, listed
 from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import METRIC, REALISM, as_model
 
@@ -36,6 +36,7 @@ __all__ = [
     "model_arrays",
     "network_arrays",
     "parameters_of",
+    "refuse_folder",
     "write_metric",
     "write_model",
     "write_synthesis",
@@ -149,6 +150,26 @@ def parameters_of(arrays: Arrays) -> Parameters:
         return unfold({name: torch.tensor(value.astype(np.float32)) for name, value in network.items()})
     except KeyError as error:
         raise ModelError(f"the model has no {error.args[0]}: it cannot be trained on") from error
+
+
+def refuse_folder(folder: Path) -> None:
+    """Refuse a folder in which a run could not end with a model, before it begins.
+
+    Raises:
+        UsageError: safetensors cannot name its files, an index cannot name the model, or its index.json is no index.
+    """
+    name = folder.resolve().name
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{folder} is not UTF-8: name another --out") from error
+    if not name.isprintable():
+        raise UsageError(f"{name} is no name for a model: name another --out")
+    try:
+        list(listed([folder], "models", Entry))
+        list(listed([folder], "metrics", Metric))
+    except ModelError as error:
+        raise UsageError(f"{error} (name another --out)") from error
 
 
 def write_model(folder: Path, name: str, goal: Goal, summary: str, arrays: Arrays, card: str) -> Entry:

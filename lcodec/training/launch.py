@@ -58,7 +58,7 @@ def launch(work: Work, processes: int, device: str) -> None:
     """Do `work` in so many processes, or in those that torchrun started, with as many threads as there are cores.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came, and `work` has ended for it.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came, and `work` has ended for it.
         LcodecError: what `work` raised of them in a process, or a process was killed.
     """
     if launched() is not None:
@@ -98,9 +98,12 @@ def _work(work: Work, rank: int, world: int) -> None:
 
 @contextmanager
 def _deferred_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a question that is asked where it suits."""
+    """Turn SIGINT, SIGTERM and SIGHUP into a question that is asked where it suits."""
     came: list[int] = []
-    old = {number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
+    old = {number: signal.signal(number, lambda got, _: came.append(got)) for number in numbers}
     try:
         yield lambda: bool(came)
     finally:

@@ -235,7 +235,7 @@ def train(
         report: called by the first process with a dict of figures after every step; on a GPU, every READ_EVERY.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; the state is saved.
         LcodecError: the gradients stayed infinite or undefined, the state cannot be written, or a process was killed.
         PictureError: no photo is as large as a crop.
     """

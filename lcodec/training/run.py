@@ -14,6 +14,7 @@ import torch
 from lcodec import __version__
 from lcodec.errors import ModelError
 from lcodec.goal import LAMBDA_RANGE
+from lcodec.legible import legible
 from lcodec.training.adversarial import Realism
 from lcodec.training.data import Photos
 from lcodec.training.export import parameters_of
@@ -24,7 +25,7 @@ from lcodec.training.settings import BEST_FILE, STATE_FILE, Settings
 from lcodec.training.state import Progress, State, goal_of, load_state
 from lcodec.zoo import Zoo
 
-__all__ = ["begin", "begin_generative", "examples", "finish"]
+__all__ = ["begin", "begin_from", "begin_generative", "examples", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
 _START_CROPS, _START_SIDES = 384, (128, 64)
@@ -37,23 +38,26 @@ _MEASURED = 8, 512
 _CHOSEN = 24, 256
 
 
-def begin(photos: Photos, seed: int, init: str | None, objective: TrainingObjective, size: str) -> State:
-    """State at step 0 of the codec's networks: from the photos' KLT, or from a model or a training state (its average).
+def begin(photos: Photos, seed: int, objective: TrainingObjective, size: str) -> State:
+    """State at step 0 of the codec's networks, from the photos' KLT.
 
     Raises:
-        ModelError: `init`, the name or file of a model or a state, cannot be used.
         PictureError: no photo is large enough.
     """
-    if init is None:
-        side = next((side for side in _START_SIDES if photos.fits(side)), _START_SIDES[-1])
-        crops = photos.crops(photos.draw(_START_CROPS, side, np.random.default_rng(seed)))
-        params, origin = start(crops, torch.Generator().manual_seed(seed), SIZES[size]), "the KLT of the photos"
-        params[f"{FIXED}latent_std"].clamp_(min=_ROUNDING)
-    else:
-        params, origin = _given(init), Path(init).name
-    ema = {name: value.clone() for name, value in params.items()}
-    about = objective.metadata() | {"size": size_name(params)}
-    return State(params, ema, {}, {}, Progress(history=[origin]), about)
+    side = next((side for side in _START_SIDES if photos.fits(side)), _START_SIDES[-1])
+    crops = photos.crops(photos.draw(_START_CROPS, side, np.random.default_rng(seed)))
+    params = start(crops, torch.Generator().manual_seed(seed), SIZES[size])
+    params[f"{FIXED}latent_std"].clamp_(min=_ROUNDING)
+    return _first(params, "the KLT of the photos", objective)
+
+
+def begin_from(init: str, objective: TrainingObjective) -> State:
+    """Do as `begin`, from the name or file of a model, or from a training state (its average).
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    return _first(_given(init), Path(init).name, objective)
 
 
 def begin_generative(seed: int, objective: Realism) -> State:
@@ -62,10 +66,13 @@ def begin_generative(seed: int, objective: Realism) -> State:
     Raises:
         ModelError: the model cannot be trained on.
     """
-    params = grown(objective.model, seed)
+    return _first(grown(objective.model, seed), objective.model.name, objective)
+
+
+def _first(params: Parameters, origin: str, objective: TrainingObjective) -> State:
     ema = {name: value.clone() for name, value in params.items()}
     about = objective.metadata() | {"size": size_name(params)}
-    return State(params, ema, {}, {}, Progress(history=[objective.model.name]), about)
+    return State(params, ema, {}, {}, Progress(history=[origin]), about)
 
 
 def _given(init: str) -> Parameters:
@@ -154,6 +161,9 @@ def _rows(command: str, state: State, settings: Settings, photos: Photos) -> dic
 
 
 def _card(name: str, rows: Mapping[str, str]) -> str:
-    """Model card: what it was made of and how, so that it can be made again."""
-    lines = [f"# {name}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), "", ""]
-    return "\n".join(lines)
+    """Model card: what it was made of and how, so that it can be made again.
+
+    The command and what the run started from hold names of files, which may be any bytes.
+    """
+    table = (f"| {key} | {legible(value)} |" for key, value in rows.items())
+    return "\n".join([f"# {name}", "", "| | |", "|---|---|", *table, "", ""])

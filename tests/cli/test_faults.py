@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 def test_signals_leave_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = photo.with_suffix(".lcdc")
     target.write_text("old")
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for number, code in ((signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)):
         monkeypatch.setattr(os, "fsync", lambda _, number=number: os.kill(os.getpid(), number))
         result = run("encode", photo, "-f")
         assert result.code == code

@@ -95,15 +95,19 @@ def test_without_semaphores_one_process_does_it(
 
 
 @LINUX
-@pytest.mark.parametrize(("number", "group"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)])
+@pytest.mark.parametrize(
+    ("number", "group"),
+    [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGHUP, True)],
+)
 def test_interrupted(
     run: Run, many: Path, tmp_path: Path, started: subprocess.Popen[bytes], number: signal.Signals, group: bool
 ) -> None:
     pool = children(started.pid)
-    (os.killpg if group else os.kill)(started.pid, number)  # a terminal's Ctrl-C goes to the whole group
+    (os.killpg if group else os.kill)(started.pid, number)  # a terminal's Ctrl-C, and its end, go to the whole group
     _, stderr = started.communicate(timeout=60)
     assert started.returncode == 128 + number
     assert b"Traceback" not in stderr
+    assert b"resource_tracker" not in stderr
     assert len(pool) == 2
     assert not any(alive(pid) for pid in pool)
     found = outputs(tmp_path / "out")

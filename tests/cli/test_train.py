@@ -86,6 +86,57 @@ def test_requests_that_make_no_sense_leave_no_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("index", [b"[]", b"{}", b'{"models": [], "metrics": 7}', b"no JSON", b"\xff", None])
+def test_another_programs_index_is_refused_before_photos_are_read(
+    run: Run, tmp_path: Path, index: bytes | None
+) -> None:
+    out = tmp_path / "run"
+    if index is None:
+        (out / "index.json").mkdir(parents=True)
+    else:
+        out.mkdir()
+        (out / "index.json").write_bytes(index)
+    (tmp_path / "none").mkdir()
+    result = run("train", tmp_path / "none", "-O", out, "--steps", "1")
+    assert (result.code, result.err.count("\n")) == (2, 1 + result.err.count("\nTry "))
+    assert str(out / "index.json") in result.err
+    assert [path.name for path in out.iterdir()] == ["index.json"]
+
+
+@pytest.mark.parametrize(("name", "shown"), [(b"\xe9", r"\xe9"), (b"\xe9/mine", r"\xe9"), (b"a\nb", r"a\nb")])
+def test_a_folder_that_cannot_name_a_model_is_refused_before_photos_are_read(
+    run: Run, tmp_path: Path, name: bytes, shown: str
+) -> None:
+    out = tmp_path / os.fsdecode(name)
+    result = run("train", tmp_path, "-O", out, "--steps", "1")
+    assert (result.code, result.err.count("\n")) == (2, 1 + result.err.count("\nTry "))
+    assert shown in result.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("init", "code", "message"),
+    [
+        (["nosuch"], 4, "nosuch"),
+        (["nosuch", "--model", "hific"], 4, "nosuch"),
+        (["hific"], 4, "is a generative synthesis"),
+        (["hific", "--model", "hific"], 4, "hific"),
+        (["m.safetensors", "--model", "hific"], 4, "is not UTF-8: a training state cannot name it"),
+    ],
+)
+def test_a_model_to_start_from_is_refused_before_photos_are_read(
+    run: Run, tmp_path: Path, init: list[str], code: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / os.fsdecode(b"\xe9")
+    (folder / "none").mkdir(parents=True)
+    (mse,) = (entry.path for entry in Zoo().entries() if entry.name == "mse")
+    (folder / "m.safetensors").write_bytes(mse.read_bytes())
+    monkeypatch.chdir(folder)
+    result = run("train", "none", "-O", "run", "--steps", "1", "--init", *init)
+    assert (result.code, result.err.count("\n")) == (code, 1), result.err
+    assert message in result.err
+
+
 def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-W", "ignore", "-m", "lcodec.cli", "train", str(folder), "--out", str(out)]

@@ -140,12 +140,14 @@ def find(sources: Iterable[Path]) -> Iterator[_File]:
             yield from (_File(str(source / inside), source / inside) for inside in sorted(found.files + dangling))
         elif source.suffix == ".tar":
             try:
-                with tarfile.open(source) as archive:
+                with tarfile.open(source, "r:") as archive:  # members of a compressed one have no place in the file
                     for member in archive:
                         if member.isfile() and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
                             yield _File(f"{source}:{member.name}", source, member.offset_data, member.size)
-            except (tarfile.TarError, OSError) as error:
-                raise PictureError(f"{source} cannot be read: {error}") from error
+            except tarfile.TarError as error:
+                raise PictureError(f"{source} is not a tar file, or is compressed or damaged") from error
+            except OSError as error:
+                raise PictureError(f"{source} cannot be read: {error.strerror or error}") from error
         else:
             yield _File(str(source), source)
 
