@@ -101,7 +101,7 @@ def _deferred_signals() -> Iterator[Callable[[], bool]]:
     """Turn SIGINT, SIGTERM and SIGHUP into a question that is asked where it suits."""
     came: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
         numbers.append(signal.SIGHUP)
     old = {number: signal.signal(number, lambda got, _: came.append(got)) for number in numbers}
     try:
