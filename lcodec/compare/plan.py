@@ -48,7 +48,8 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
                 codec.check(setting)
             how = codec.missing()
             if how is None:
-                settings[name] = chosen or codec.settings
+                # Named again, a codec gets more settings: each repetition of --codec asks for something.
+                settings[name] = tuple(dict.fromkeys((*settings.get(name, ()), *(chosen or codec.settings))))
             else:
                 missing[name] = how
     measures = []

@@ -65,7 +65,8 @@ def draw(report: Report, folder: Path) -> None:
         lines = []
         for codec in report.codecs:
             points = [(m.bpp, axis_value(metric, m.metrics[metric])) for m in means if m.codec == codec]
-            whole = tuple((bpp, value) for bpp, value in points if value is not None)
+            # Settings may be asked for in any order.
+            whole = tuple(sorted((bpp, value) for bpp, value in points if value is not None))
             lines.append(Line(open_codec(codec).title, whole, *colour(codec, report.codecs), ours=codec not in RIVALS))
         figure = Figure(figsize=(8, 6), layout="constrained")
         axes = figure.add_subplot()

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lcodec.compare import evaluate, sets
-from lcodec.compare.codecs import Codec
+from lcodec.compare import evaluate, plots, sets
+from lcodec.compare.codecs import RIVALS, Codec
+from lcodec.compare.plan import make_plan
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -65,6 +66,30 @@ def test_a_model_beside_a_rival(run: Run, photo: Path) -> None:
     low, high = report["means"][:2]
     assert low["bpp"] < high["bpp"]
     assert low["metrics"]["psnr"] < high["metrics"]["psnr"]
+
+
+def test_a_codec_named_again_gets_more_settings(run: Run, photo: Path) -> None:
+    again = ("--codec", "jpeg@20", "--codec", "webp@50", "--codec", "jpeg-444@60,20", "--codec", "webp@10")
+    (report,) = run("eval", photo, *again, "--metric", "psnr", "--json").records
+    points = [(mean["codec"], mean["setting"]) for mean in report["means"]]
+    assert points == [("jpeg-420", 20), ("jpeg-444", 20), ("jpeg-444", 60), ("webp", 50), ("webp", 10)]
+
+
+def test_a_codec_named_again_keeps_its_usual_settings() -> None:
+    usual = RIVALS["webp"].settings
+    assert make_plan(["webp", "webp@33,5"], ["psnr"]).settings == {"webp": (*usual, 33)}
+    assert make_plan(["webp@33,5", "webp"], ["psnr"]).settings == {"webp": (33, *usual[1:2], *usual[:1], *usual[2:])}
+
+
+def test_curves_go_from_small_files_to_large_ones(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    drawn: list[plots.Line] = []
+    monkeypatch.setattr(plots, "draw_lines", lambda _, lines, __: drawn.extend(lines))
+    run("eval", photo, "--codec", "webp@80,20,50", "--metric", "psnr", "--out", tmp_path / "out")
+    (line,) = drawn
+    assert [bpp for bpp, _ in line.points] == sorted(bpp for bpp, _ in line.points)
 
 
 def test_files_of_the_report(run: Run, folder: Path, tmp_path: Path) -> None:
