@@ -6,9 +6,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from lcodec.atomic import write_whole
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.report import Report, axis_value
 from lcodec.metrics import MEASURES
@@ -77,7 +79,9 @@ def draw(report: Report, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of names in a script that the font lacks
             for suffix in ("svg", "png"):
-                figure.savefig(folder / f"curves-{metric}.{suffix}", dpi=150)
+                image = BytesIO()
+                figure.savefig(image, format=suffix, dpi=150)
+                write_whole(folder / f"curves-{metric}.{suffix}", image.getvalue(), replace=True)
 
 
 def draw_lines(axes: Any, lines: Sequence[Line], quality: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +111,51 @@ def test_files_of_the_report(run: Run, folder: Path, tmp_path: Path) -> None:
         assert (out / "curves-psnr.svg").read_text().lstrip().startswith("<?xml")
         with Image.open(out / "curves-haarpsi.png") as image:
             assert image.width > 800
+
+
+def test_a_full_disk_is_named_by_the_file_and_leaves_no_part_of_it(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = count()
+
+    def full(_: int) -> None:
+        if not next(room):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    out, failed = tmp_path / "out", set()
+    for files in range(20):
+        room = count(-files)
+        result = run("eval", photo, "--codec", "webp@20,80", "--metric", "psnr", "--out", out)
+        if not result.code:
+            break
+        name, reason = result.err.removeprefix("lcodec: ").rstrip("\n").rsplit(": ", 1)
+        assert (result.code, reason) == (1, os.strerror(errno.ENOSPC))
+        assert not Path(name).exists() or Path(name).stat().st_size
+        failed.add(Path(name).name)
+        shutil.rmtree(out / "equal-size", ignore_errors=True)
+        for path in out.iterdir():
+            assert path.stat().st_size
+            assert not path.name.startswith(".")
+    assert {"report.json", "pictures.csv", "means.csv", "bd-rates.csv", "report.html"} <= failed
+    assert plots.missing() or {"curves-psnr.svg", "curves-psnr.png"} <= failed
+    assert {Path(name).suffix for name in failed} >= {".webp", ".json"}
+
+
+def test_results_that_cannot_be_kept_name_their_file(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "results.jsonl"
+    store, result = evaluate.Store(path), evaluate.Result("0", "webp", "1", 50)
+    store.add(result)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 9, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            store.add(replace(result, setting=60))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(path)
+    assert list(evaluate.Store(path).results.values()) == [result]
 
 
 def test_left_out_and_noted(run: Run, folder: Path, crop: Image.Image) -> None:
