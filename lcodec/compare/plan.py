@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lcodec.compare.codecs import RIVALS, open_codec
+from lcodec.compare.codecs import RIVALS, is_file, open_codec
 from lcodec.compare.evaluate import Task
 from lcodec.compare.pictures import Photo
 from lcodec.defaults import MODEL
@@ -68,14 +68,15 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
 def choose(wanted: str) -> list[tuple[str, tuple[float, ...] | None]]:
     """Read `NAME[@q1,q2,...]`: names of codecs, and the settings where any are given.
 
-    `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file.
+    `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file. An `@` in
+    what is the name of a file belongs to that.
 
     Raises:
         UsageError: the settings are not numbers.
     """
     name, at, tail = wanted.rpartition("@")
-    if not at:
-        name = wanted
+    if not at or is_file(wanted):
+        name, at = wanted, ""
     try:
         settings = tuple(dict.fromkeys(float(item) for item in tail.split(","))) if at else None
     except ValueError:
