@@ -63,6 +63,17 @@ LINES = {
 }
 
 
+#: The same of values after an =, at which bash parts words.
+PARTED = {
+    ("encode", "--alpha", "=", "k"): ["keep"],
+    ("encode", "--alpha", "="): ["drop", "flatten", "keep"],
+    ("encode", "--model", "=", "ms-ssim-f"): ["ms-ssim-fast"],
+    ("encode", "--model", "=", "m."): ["m.safetensors"],
+    ("encode", "--model", "=", "mse", "--alpha", "k"): ["keep"],
+    ("decode", "--device", "=", "cpu", "b"): ["b c.LCDC"],
+}
+
+
 @needs("bash")
 def test_bash(shelf: Path) -> None:
     script = """
@@ -72,7 +83,7 @@ def test_bash(shelf: Path) -> None:
         _lcodec lcodec
         (( ${#COMPREPLY[@]} )) && printf '%s\\n' "${COMPREPLY[@]}"
     """
-    for words, offered in LINES.items():
+    for words, offered in (LINES | PARTED).items():
         assert shell(shelf, "bash", "--norc", "-c", script, "bash", *words) == offered, words
 
 
