@@ -183,6 +183,15 @@ def test_left_out_and_noted(run: Run, folder: Path, crop: Image.Image) -> None:
     assert "hidden" not in result.err
 
 
+def test_a_picture_beyond_the_limit_is_left_out_without_advice_that_eval_does_not_take(
+    run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcodec.defaults.MAX_PIXELS", 96 * 64 - 1)
+    result = run("eval", photo, *FAST)
+    assert result.code == 1
+    assert f"left out: {photo}: more than 6143 pixels\n" in result.err
+
+
 def test_a_report_inside_the_folder_is_not_its_input(run: Run, folder: Path) -> None:
     for _ in range(2):
         result = run("eval", folder, *FAST, "--out", folder / "report", "--json")
