@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lcodec.compare.codecs import RIVALS, is_file, open_codec
+from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.evaluate import Task
+from lcodec.compare.names import is_file
 from lcodec.compare.pictures import Photo
 from lcodec.defaults import MODEL
 from lcodec.errors import UsageError
