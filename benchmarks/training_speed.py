@@ -23,13 +23,12 @@ import torch
 from rich.console import Console
 
 from benchmarks.common import RESULTS, show, write_rows
-from lcodec.defaults import SIZES
 from lcodec.goal import Goal
 from lcodec.training.data import load_photos
 from lcodec.training.loop import train
 from lcodec.training.parameters import ANCHORS
 from lcodec.training.rate_distortion import RateDistortion
-from lcodec.training.run import begin
+from lcodec.training.run import begin_from
 from lcodec.training.settings import Settings
 
 CSV = RESULTS / "training-speed.csv"
@@ -119,7 +118,7 @@ def _last(settings: Settings, photos: Any, valid: Any, init: str) -> dict[str, A
             lines.write_text(json.dumps(line))
 
     objective = RateDistortion(Goal())
-    train(settings, objective, photos, valid, begin(photos, settings.seed, init, objective, SIZES[0]), report)
+    train(settings, objective, photos, valid, begin_from(init, objective), report)
     found: dict[str, Any] = json.loads(lines.read_text())
     return found
 

@@ -22,7 +22,7 @@ try:
 except ImportError:  # Windows: nothing is locked there, and nothing swept
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["copy_status", "drop_unfinished", "sweep", "whole_file", "write_whole"]
+__all__ = ["copy_status", "drop_unfinished", "naming", "sweep", "whole_file", "write_whole"]
 
 _MACHINE_ID = Path("/etc/machine-id")
 #: How fsync says that there is nothing of the kind here, which does not cost the file.
@@ -57,10 +57,10 @@ def whole_file(
 
     Raises:
         FileExistsError: the target exists, or came into being meanwhile, and is not to be replaced.
-        OSError: it cannot be written.
+        OSError: it cannot be written; its `filename` is the target.
     """
     sweep(target.parent)
-    with _temporary(target.parent) as (file, path):
+    with naming(target), _temporary(target.parent) as (file, path):
         yield file
         file.flush()
         _sync(file.fileno())
@@ -74,6 +74,17 @@ def whole_file(
             path.replace(target)
         else:
             _move_to_new(path, target)
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Give an error of writing a file that file's name: one of a write has none, others that of the temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)).name.startswith(_prefix()):
+            error.filename, error.filename2 = os.fspath(target), None
+        raise
 
 
 def copy_status(source: Path, target: Path, note: Note = _ignore) -> None:

@@ -297,14 +297,20 @@ class Zoo:
             f"the model {entropy_id.hex()}-{synthesis_id.hex()} that the file names is not installed ({how})"
         )
 
-    def _generative(self, plain: Model) -> Model:
-        """A generative synthesis for a model."""
+    def generative(self, plain: Model) -> Model | None:
+        """Return a generative synthesis for a model; None where none is at hand."""
         for model in self._given.values():
             if model.entropy_id == plain.entropy_id and model.base is not None:
                 return model
         for entry in self._all():
             if entry.entropy_id == plain.entropy_id.hex() and entry.synthesis_only:
                 return self._open(entry)
+        return None
+
+    def _generative(self, plain: Model) -> Model:
+        found = self.generative(plain)
+        if found is not None:
+            return found
         raise ModelError(
             f"no generative model for what {plain.name} coded is installed ({_HOW}; --realism 0 needs none)"
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from lcodec.atomic import naming
 from lcodec.cli import completion, console
 from lcodec.cli.parameters import Number, Size, WholeNumber
 from lcodec.cores import cores
@@ -343,13 +345,17 @@ def _text(notes: Path | None) -> str:
         raise UsageError(f"{notes} cannot be read as text: {error}") from error
 
 
-def _log(out: Path) -> TextIO:
+@contextmanager
+def _log(out: Path) -> Iterator[TextIO]:
     """Make the run's folder, and open its log."""
+    path = out / "log.jsonl"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return (out / "log.jsonl").open("a")
+        log = path.open("a")
     except OSError as error:
         raise LcodecError(f"cannot write to {out}: {error.strerror}") from error
+    with naming(path), log:  # around the closing too, which writes what could not be written before
+        yield log
 
 
 def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from lcodec import __version__, codec
+from lcodec.compare.names import REALISM, parted, share
 from lcodec.defaults import EFFORT
-from lcodec.errors import LcodecError, UsageError
+from lcodec.errors import LcodecError, ModelError, UsageError
 from lcodec.legible import legible
 from lcodec.picture import Picture, from_image, to_image
 from lcodec.zoo import Zoo
@@ -71,12 +72,14 @@ def open_codec(name: str) -> Codec:
         return RIVALS[name]
     zoo = Zoo()
     models = [entry.name for entry in zoo.entries()]
-    model, asked, number = name.partition(_REALISM)
+    model, asked, number = parted(name)
     measures = {metric.name for metric in zoo.metrics()}  # asked for as a codec, the zoo says what they are
     if model not in {*models, *measures} and not Path(model).is_file():
         families = sorted({rival.partition("-")[0] for rival in RIVALS})
+        if asked and model in {*families, *RIVALS}:
+            raise UsageError(f"{name}: {model} has no realism, only models have")
         raise UsageError(f"no codec is called {model!r} (there are {', '.join([*models, *families])}, and model files)")
-    return _model_codec(name, model, _share(number) if asked else None, zoo)
+    return _model_codec(name, model, share(number) if asked else None, zoo)
 
 
 def _found() -> None:
@@ -86,22 +89,11 @@ def _found() -> None:
 # ------------------------------------------------------------------------------------------------------- our models
 
 
-#: After the name of a model: how real its pictures are to look, as in mse:realism=0.5.
-_REALISM = ":realism="
-
-
-def _share(number: str) -> float:
-    try:
-        realism = float(number)
-    except ValueError:
-        realism = -1
-    if not 0 <= realism <= 1:
-        raise UsageError(f"realism is a number from 0 to 1, not {number!r}")
-    return realism
-
-
 def _model_codec(name: str, model_name: str, realism: float | None, zoo: Zoo) -> Codec:
     model = zoo.load(model_name)  # from now on the zoo finds it for decoding, even a file that no index lists
+    if realism and model.base is None and zoo.generative(model) is None:
+        how = f"LCODEC_MODELS names its folder, --codec its file; {model_name}{REALISM}0 needs none"
+        raise ModelError(f"no generative model for what {legible(model.name)} coded is installed ({how})")
     shown_by = zoo.find(model.entropy_id, model.synthesis_id, realism=realism).synthesis_id.hex()
     wish = "" if realism is None else f", realism {realism:g}"
     return Codec(

@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from lcodec.atomic import naming
 from lcodec.compare.codecs import Codec, open_codec
 from lcodec.compare.pictures import Photo
 from lcodec.defaults import MAX_PIXELS
@@ -105,7 +106,8 @@ class Store:
         if path is not None and path.exists():
             for result in _read_results(path):
                 self.results[result.key] = result
-            with path.open("rb+") as file:  # a line that an interruption cut short must not spoil the next
+            # A line that an interruption cut short must not spoil the next.
+            with naming(path), path.open("rb+") as file:
                 if file.seek(0, os.SEEK_END):
                     file.seek(-1, os.SEEK_END)
                     if file.read() != b"\n":
@@ -118,7 +120,7 @@ class Store:
             result = replace(result, metrics=old.metrics | result.metrics)
         self.results[result.key] = result
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
+            with naming(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(to_json(asdict(result)) + "\n")
 
     def find(self, task: Work) -> Result | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lcodec.atomic import write_whole
 from lcodec.compare.codecs import Codec, open_codec
 from lcodec.compare.evaluate import DIED, Note, Tick, code_once, read, reason_of, run_tasks
 from lcodec.compare.pictures import Photo
@@ -95,9 +96,9 @@ def match(task: MatchTask) -> Match:
     except Exception as error:  # as in `evaluate`
         return replace(found, error=reason_of(error))
     file = task.stem.with_name(f"{task.stem.name}.{kind.partition('/')[2]}")
-    file.write_bytes(shown)
+    write_whole(file, shown, replace=True)
     found = replace(found, setting=setting, bytes=len(data), type=kind, file=file.name)
-    task.stem.with_name(f"{task.stem.name}.json").write_text(to_json(asdict(found)), encoding="utf-8")
+    write_whole(task.stem.with_name(f"{task.stem.name}.json"), to_json(asdict(found)).encode(), replace=True)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lcodec.errors import LcodecError
+from lcodec.errors import LcodecError, LimitError
 from lcodec.legible import legible
 from lcodec.picture import read_picture
 from lcodec.walk import walk
@@ -55,6 +55,9 @@ def find_photos(
         notes: list[str] = []
         try:
             picture = read_picture(path, max_pixels=max_pixels, metadata=(), note=notes.append)
+        except LimitError:  # what it says names an option of other commands
+            left_out.append(LeftOut(name, f"more than {max_pixels} pixels", named))
+            continue
         except LcodecError as error:
             left_out.append(LeftOut(name, str(error), named))
             continue

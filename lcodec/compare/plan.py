@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.evaluate import Task
+from lcodec.compare.names import is_file
 from lcodec.compare.pictures import Photo
 from lcodec.defaults import MODEL
 from lcodec.errors import UsageError
@@ -48,7 +49,8 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
                 codec.check(setting)
             how = codec.missing()
             if how is None:
-                settings[name] = chosen or codec.settings
+                # Named again, a codec gets more settings: each repetition of --codec asks for something.
+                settings[name] = tuple(dict.fromkeys((*settings.get(name, ()), *(chosen or codec.settings))))
             else:
                 missing[name] = how
     measures = []
@@ -67,14 +69,15 @@ def make_plan(codecs: Sequence[str], metrics: Sequence[str]) -> Plan:
 def choose(wanted: str) -> list[tuple[str, tuple[float, ...] | None]]:
     """Read `NAME[@q1,q2,...]`: names of codecs, and the settings where any are given.
 
-    `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file.
+    `jpeg` stands for all that begin with `jpeg-`; a name that no rival has is that of a model, or its file. An `@` in
+    what is the name of a file belongs to that.
 
     Raises:
         UsageError: the settings are not numbers.
     """
     name, at, tail = wanted.rpartition("@")
-    if not at:
-        name = wanted
+    if not at or is_file(wanted):
+        name, at = wanted, ""
     try:
         settings = tuple(dict.fromkeys(float(item) for item in tail.split(","))) if at else None
     except ValueError:

@@ -6,9 +6,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from lcodec.atomic import write_whole
 from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.report import Report, axis_value
 from lcodec.metrics import MEASURES
@@ -65,7 +67,8 @@ def draw(report: Report, folder: Path) -> None:
         lines = []
         for codec in report.codecs:
             points = [(m.bpp, axis_value(metric, m.metrics[metric])) for m in means if m.codec == codec]
-            whole = tuple((bpp, value) for bpp, value in points if value is not None)
+            # Settings may be asked for in any order.
+            whole = tuple(sorted((bpp, value) for bpp, value in points if value is not None))
             lines.append(Line(open_codec(codec).title, whole, *colour(codec, report.codecs), ours=codec not in RIVALS))
         figure = Figure(figsize=(8, 6), layout="constrained")
         axes = figure.add_subplot()
@@ -76,7 +79,9 @@ def draw(report: Report, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of names in a script that the font lacks
             for suffix in ("svg", "png"):
-                figure.savefig(folder / f"curves-{metric}.{suffix}", dpi=150)
+                image = BytesIO()
+                figure.savefig(image, format=suffix, dpi=150)
+                write_whole(folder / f"curves-{metric}.{suffix}", image.getvalue(), replace=True)
 
 
 def draw_lines(axes: Any, lines: Sequence[Line], quality: str) -> None:

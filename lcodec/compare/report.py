@@ -10,11 +10,13 @@ import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from io import StringIO
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lcodec import __version__
+from lcodec.atomic import write_whole
 from lcodec.compare.bd_rate import bd_rate
 from lcodec.compare.codecs import open_codec
 from lcodec.compare.evaluate import Result
@@ -250,7 +252,7 @@ def _format(metric: str, value: float | None) -> str:
 
 def write_data(report: Report, folder: Path) -> None:
     """Write report.json, pictures.csv (every result), means.csv, bd-rates.csv, and sets.csv where sets were judged."""
-    (folder / "report.json").write_text(to_json(report.record(), indent=1), encoding="utf-8")
+    write_whole(folder / "report.json", to_json(report.record(), indent=1).encode(), replace=True)
     names = {photo.digest: photo.name for photo in report.photos}
     rows: list[Iterable[Any]] = [
         ("picture", "codec", "setting", "bytes", "bpp", *report.metrics, "encode_s", "decode_s", "error")
@@ -284,6 +286,7 @@ def _number(value: float | None) -> str:
 
 
 def _write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([legible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([legible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    write_whole(path, text.getvalue().encode(), replace=True)

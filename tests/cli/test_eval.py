@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lcodec.compare import evaluate, sets
-from lcodec.compare.codecs import Codec
+from lcodec.compare import evaluate, plots, sets
+from lcodec.compare.codecs import RIVALS, Codec
+from lcodec.compare.plan import make_plan
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -67,6 +71,30 @@ def test_a_model_beside_a_rival(run: Run, photo: Path) -> None:
     assert low["metrics"]["psnr"] < high["metrics"]["psnr"]
 
 
+def test_a_codec_named_again_gets_more_settings(run: Run, photo: Path) -> None:
+    again = ("--codec", "jpeg@20", "--codec", "webp@50", "--codec", "jpeg-444@60,20", "--codec", "webp@10")
+    (report,) = run("eval", photo, *again, "--metric", "psnr", "--json").records
+    points = [(mean["codec"], mean["setting"]) for mean in report["means"]]
+    assert points == [("jpeg-420", 20), ("jpeg-444", 20), ("jpeg-444", 60), ("webp", 50), ("webp", 10)]
+
+
+def test_a_codec_named_again_keeps_its_usual_settings() -> None:
+    usual = RIVALS["webp"].settings
+    assert make_plan(["webp", "webp@33,5"], ["psnr"]).settings == {"webp": (*usual, 33)}
+    assert make_plan(["webp@33,5", "webp"], ["psnr"]).settings == {"webp": (33, *usual[1:2], *usual[:1], *usual[2:])}
+
+
+def test_curves_go_from_small_files_to_large_ones(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    drawn: list[plots.Line] = []
+    monkeypatch.setattr(plots, "draw_lines", lambda _, lines, __: drawn.extend(lines))
+    run("eval", photo, "--codec", "webp@80,20,50", "--metric", "psnr", "--out", tmp_path / "out")
+    (line,) = drawn
+    assert [bpp for bpp, _ in line.points] == sorted(bpp for bpp, _ in line.points)
+
+
 def test_files_of_the_report(run: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run("eval", folder, *FAST, "--out", out)
@@ -83,6 +111,51 @@ def test_files_of_the_report(run: Run, folder: Path, tmp_path: Path) -> None:
         assert (out / "curves-psnr.svg").read_text().lstrip().startswith("<?xml")
         with Image.open(out / "curves-haarpsi.png") as image:
             assert image.width > 800
+
+
+def test_a_full_disk_is_named_by_the_file_and_leaves_no_part_of_it(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = count()
+
+    def full(_: int) -> None:
+        if not next(room):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    out, failed = tmp_path / "out", set()
+    for files in range(20):
+        room = count(-files)
+        result = run("eval", photo, "--codec", "webp@20,80", "--metric", "psnr", "--out", out)
+        if not result.code:
+            break
+        name, reason = result.err.removeprefix("lcodec: ").rstrip("\n").rsplit(": ", 1)
+        assert (result.code, reason) == (1, os.strerror(errno.ENOSPC))
+        assert not Path(name).exists() or Path(name).stat().st_size
+        failed.add(Path(name).name)
+        shutil.rmtree(out / "equal-size", ignore_errors=True)
+        for path in out.iterdir():
+            assert path.stat().st_size
+            assert not path.name.startswith(".")
+    assert {"report.json", "pictures.csv", "means.csv", "bd-rates.csv", "report.html"} <= failed
+    assert plots.missing() or {"curves-psnr.svg", "curves-psnr.png"} <= failed
+    assert {Path(name).suffix for name in failed} >= {".webp", ".json"}
+
+
+def test_results_that_cannot_be_kept_name_their_file(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "results.jsonl"
+    store, result = evaluate.Store(path), evaluate.Result("0", "webp", "1", 50)
+    store.add(result)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 9, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            store.add(replace(result, setting=60))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(path)
+    assert list(evaluate.Store(path).results.values()) == [result]
 
 
 def test_left_out_and_noted(run: Run, folder: Path, crop: Image.Image) -> None:
@@ -108,6 +181,15 @@ def test_left_out_and_noted(run: Run, folder: Path, crop: Image.Image) -> None:
     ):
         assert words in result.err
     assert "hidden" not in result.err
+
+
+def test_a_picture_beyond_the_limit_is_left_out_without_advice_that_eval_does_not_take(
+    run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcodec.defaults.MAX_PIXELS", 96 * 64 - 1)
+    result = run("eval", photo, *FAST)
+    assert result.code == 1
+    assert f"left out: {photo}: more than 6143 pixels\n" in result.err
 
 
 def test_a_report_inside_the_folder_is_not_its_input(run: Run, folder: Path) -> None:

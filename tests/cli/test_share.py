@@ -63,6 +63,17 @@ LINES = {
 }
 
 
+#: The same of values after an =, at which bash parts words.
+PARTED = {
+    ("encode", "--alpha", "=", "k"): ["keep"],
+    ("encode", "--alpha", "="): ["drop", "flatten", "keep"],
+    ("encode", "--model", "=", "ms-ssim-f"): ["ms-ssim-fast"],
+    ("encode", "--model", "=", "m."): ["m.safetensors"],
+    ("encode", "--model", "=", "mse", "--alpha", "k"): ["keep"],
+    ("decode", "--device", "=", "cpu", "b"): ["b c.LCDC"],
+}
+
+
 @needs("bash")
 def test_bash(shelf: Path) -> None:
     script = """
@@ -72,18 +83,20 @@ def test_bash(shelf: Path) -> None:
         _lcodec lcodec
         (( ${#COMPREPLY[@]} )) && printf '%s\\n' "${COMPREPLY[@]}"
     """
-    for words, offered in LINES.items():
+    for words, offered in (LINES | PARTED).items():
         assert shell(shelf, "bash", "--norc", "-c", script, "bash", *words) == offered, words
 
 
 @needs("fish")
 def test_fish(shelf: Path) -> None:
-    for words, offered in LINES.items():
-        line = "lcodec " + " ".join(words)
+    lines = {"lcodec " + " ".join(words): offered for words, offered in LINES.items()}
+    lines["lcodec encode --alpha=k"] = ["--alpha=keep"]
+    lines["lcodec encode --model=m."] = ["--model=m.safetensors"]
+    for line, offered in lines.items():
         answer = shell(
             shelf, "fish", "--no-config", "-c", "lcodec completion fish | source; complete -C $argv[1]", line
         )
-        assert [item.split("\t")[0].rstrip("/") for item in answer] == offered, words
+        assert [item.split("\t")[0].rstrip("/") for item in answer] == offered, line
 
 
 @needs("zsh")
@@ -95,6 +108,33 @@ def test_zsh_script_is_well_formed(shelf: Path) -> None:
         "-c",
         "autoload -U compinit; compinit -D -u; source <(lcodec completion zsh); echo $_comps[lcodec]",
     ) == ["_lcodec"]
+
+
+@needs("zsh")
+@pytest.mark.parametrize(("typed", "completed"), [("--alpha=k", "--alpha=keep"), ("-m ms-ssim-f", "-m ms-ssim-fast")])
+def test_zsh(shelf: Path, typed: str, completed: str) -> None:
+    """On a terminal of its own, by a key that completes the line, shows it, and ends the shell."""
+    import pty
+
+    started = """
+        autoload -U compinit; compinit -D -u; source <(lcodec completion zsh)
+        show() { zle complete-word; print -r - "<$BUFFER>"; exit }; zle -N show; bindkey "^T" show
+        zle-line-init() { print -n "<""edit>" }; zle -N zle-line-init
+    """
+    environment = {**ENVIRONMENT, "PATH": f"{shelf.parent / 'bin'}{os.pathsep}{os.environ['PATH']}", "HOME": str(shelf)}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=shelf, env=environment
+    ) as process:
+        os.close(theirs)
+        said = b""
+        os.write(ours, started.rstrip(" ").encode())
+        while b"<edit>" not in said:
+            said += os.read(ours, 1 << 16)
+        os.write(ours, f"lcodec encode {typed}\x14".encode())
+        process.wait(timeout=60)
+    assert f"<lcodec encode {completed} >" in os.read(ours, 1 << 16).decode()
+    os.close(ours)
 
 
 def test_completing_imports_nothing_heavy() -> None:

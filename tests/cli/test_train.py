@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lcodec.cli import train
 from lcodec.goal import Goal
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, write_model
@@ -179,6 +180,18 @@ def test_command_trains_in_two_processes_and_ends_on_a_signal(folder: Path, tmp_
     anew = subprocess.run([*command, "--steps", "1"], env=environment, capture_output=True, text=True, check=False)
     assert anew.returncode == 2
     assert "--resume" in anew.stderr
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught, train._log(tmp_path / "run") as log:
+            log.write("more than there is room for")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / "run" / "log.jsonl")
 
 
 def test_a_size_is_for_a_new_model(run: Run, tmp_path: Path) -> None:

@@ -84,6 +84,19 @@ def test_names_and_settings() -> None:
     assert choose("runs/a@b/m.safetensors@14.5") == [("runs/a@b/m.safetensors", (14.5,))]
 
 
+def test_a_file_is_taken_as_one_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r@2").mkdir()
+    file = "r@2/m:realism=1.safetensors"
+    (tmp_path / file).write_bytes((ROOT / "models" / "mse.safetensors").read_bytes())
+    assert choose(file) == [(file, None)]
+    assert choose(f"{file}:realism=0") == [(f"{file}:realism=0", None)]
+    assert choose(f"{file}:realism=0@30") == [(f"{file}:realism=0", (30,))]
+    assert open_codec(f"{file}:realism=0").title == "lcodec m:realism=1, realism 0"
+    (tmp_path / "jpeg").touch()
+    assert choose("jpeg@20") == [("jpeg-420", (20,)), ("jpeg-444", (20,))]
+
+
 @pytest.mark.parametrize("wanted", ["webp@", "webp@good", "webp@1,,2"])
 def test_settings_are_numbers(wanted: str) -> None:
     with pytest.raises(UsageError, match="settings are numbers"):
@@ -97,6 +110,12 @@ def test_what_is_refused() -> None:
         open_codec("jpeg-420").check(0)
     with pytest.raises(UsageError, match=r"distance, 0\.1 to 25, not nan"):
         open_codec("jxl").check(float("nan"))
+
+
+@pytest.mark.parametrize(("name", "model"), [("jpeg:realism=1", "jpeg"), ("jpeg-420:realism=0", "jpeg-420")])
+def test_rivals_have_no_realism(name: str, model: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name}: {model} has no realism, only models have$"):
+        open_codec(name)
 
 
 def test_a_missing_bpg_offers_heic(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +164,7 @@ def test_a_model_at_a_realism(photo: Picture, tmp_path: Path, monkeypatch: pytes
     for wrong in ("golden:realism=2", "golden:realism=", "golden:realism=nan"):
         with pytest.raises(UsageError, match="realism is a number from 0 to 1"):
             open_codec(wrong)
-    with pytest.raises(ModelError, match="no generative model for what ms-ssim coded"):
+    with pytest.raises(ModelError, match="no generative model for what ms-ssim coded") as caught:
         open_codec("ms-ssim:realism=0.5")
+    assert "(LCODEC_MODELS names its folder, --codec its file; ms-ssim:realism=0 needs none)" in str(caught.value)
     open_codec.cache_clear()

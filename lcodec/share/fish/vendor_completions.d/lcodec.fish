@@ -1,8 +1,11 @@
 # fish completion for lcodec (found in vendor_completions.d; or: lcodec completion fish | source)
 
 function __lcodec_complete
-    set -l current (commandline --current-token)
-    for line in (env _LCODEC_COMPLETE=fish_complete COMP_WORDS=(commandline --current-process --cut-at-cursor) COMP_CWORD=$current lcodec 2> /dev/null)
+    set -l word (commandline --current-token)
+    # Of --option=part, answers are to the part, and fish wants whole words.
+    set -l option (string match --regex -- "^--[^=]+=" $word)
+    set -l current (string replace --regex -- "^--[^=]+=" "" $word)
+    for line in (env _LCODEC_COMPLETE=fish_complete COMP_WORDS=(commandline --current-process --cut-at-cursor) COMP_CWORD=$word lcodec 2> /dev/null)
         set -l answer (string split --max 1 "," -- $line)
         switch $answer[1]
             case plain
@@ -16,7 +19,7 @@ function __lcodec_complete
                 __fish_complete_path $current | string match --entire --regex "^[^\t]*(?:/|\.(?:$suffixes))(?:\t|\$)"
                 break # what follows is for shells that know no suffixes
         end
-    end
+    end | string replace --regex -- "^" "$option"
 end
 
 complete --no-files --command lcodec --arguments "(__lcodec_complete)"
