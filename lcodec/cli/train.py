@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from lcodec.atomic import naming
 from lcodec.cli import completion, console
 from lcodec.cli.parameters import Number, Size, WholeNumber
+from lcodec.cli.training_log import Reporter, log_of
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
-from lcodec.errors import LcodecError, ModelError, UsageError
+from lcodec.errors import ModelError, UsageError
 from lcodec.extras import require
 from lcodec.goal import AIMS, Aim
-from lcodec.legible import legible, to_json
+from lcodec.legible import legible
 
 if TYPE_CHECKING:
     from lcodec.training.data import Photos
@@ -241,8 +240,8 @@ def train(
     peak = learning_rate or objective.learning_rate
     length = hours * 3600 if hours else seconds
     settings = Settings(out, steps, length, batch or objective.batch, crop, peak, seed, processes, device, begun=begun)
-    with _log(out) as log:
-        run(settings, objective, photos, held_out, start, _Reporter(log, objective.figures, quiet=quiet))
+    with log_of(out) as log:
+        run(settings, objective, photos, held_out, start, Reporter(log, objective.figures, quiet=quiet))
     if rank:  # one of torchrun's others: the first has the state, and the last word
         return 0
     for line in finish(settings, objective, " ".join(["lcodec", *sys.argv[1:]]), photos, held_out, ending):
@@ -345,19 +344,6 @@ def _text(notes: Path | None) -> str:
         raise UsageError(f"{notes} cannot be read as text: {error}") from error
 
 
-@contextmanager
-def _log(out: Path) -> Iterator[TextIO]:
-    """Make the run's folder, and open its log."""
-    path = out / "log.jsonl"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        log = path.open("a")
-    except OSError as error:
-        raise LcodecError(f"cannot write to {out}: {error.strerror}") from error
-    with naming(path), log:  # around the closing too, which writes what could not be written before
-        yield log
-
-
 def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
     """Say what was found, and what of it is not used."""
     skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
@@ -367,39 +353,3 @@ def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
         click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
     megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
     click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
-
-
-class _Reporter:
-    """Writes every twentieth step to the log, and shows progress: a bar on a terminal, else plain lines."""
-
-    EVERY = 20
-    #: Figures that are shown; the log has all.
-    SHOWN = 6
-
-    def __init__(self, log: TextIO, figures: Sequence[str], *, quiet: bool) -> None:
-        self.log, self.figures, self.quiet = log, figures, quiet
-        self.bar: Any = None
-
-    def __call__(self, line: dict[str, Any]) -> None:
-        validated = "valid_loss" in line
-        if line["step"] % self.EVERY and not validated and line["share"] < 1:
-            return
-        self.log.write(to_json(line) + "\n")
-        self.log.flush()
-        if self.quiet:
-            return
-        speed = line["pixels"] / max(line["seconds"], 1e-9) / 1e6
-        left = line["seconds"] * (1 / max(line["share"], 1e-9) - 1)
-        figures = "  ".join(f"{name} {line[name]:.3f}" for name in self.figures[: self.SHOWN])
-        text = f"step {line['step']}  {figures}  {speed:.2f} Mpixel/s  {left / 60:.0f} min left"
-        if validated:
-            text += f"  validation {line['valid_loss']:.4f}"
-        if sys.stderr.isatty():
-            if self.bar is None:
-                from tqdm import tqdm
-
-                self.bar = tqdm(total=1.0, bar_format="{percentage:3.0f}% |{bar}| {desc}")
-            self.bar.n = line["share"]
-            self.bar.set_description_str(text)
-        elif validated or line["step"] % (25 * self.EVERY) == 0:
-            click.echo(text, err=True)
