@@ -12,7 +12,7 @@ import click
 
 from lcodec.cli import completion, console
 from lcodec.cli.parameters import Number, Size, WholeNumber
-from lcodec.cli.training_log import Reporter, log_of
+from lcodec.cli.training_log import Reporter, describe, log_of
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
 from lcodec.errors import ModelError, UsageError
@@ -236,7 +236,7 @@ def train(
         held_out.check(objective.min_crop)
     start = begin and begin(photos)
     if rank == 0 and not quiet:
-        _describe(photos, held_out, crop)
+        describe(photos, held_out, crop)
     peak = learning_rate or objective.learning_rate
     length = hours * 3600 if hours else seconds
     settings = Settings(out, steps, length, batch or objective.batch, crop, peak, seed, processes, device, begun=begun)
@@ -342,14 +342,3 @@ def _text(notes: Path | None) -> str:
         return notes.read_text() if notes else ""
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{notes} cannot be read as text: {error}") from error
-
-
-def _describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
-    """Say what was found, and what of it is not used."""
-    skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
-    for name in skipped:
-        click.echo(f"skipped, unreadable: {legible(name)}", err=True)
-    if small := int((photos.sizes < crop).any(axis=1).sum()):
-        click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
-    megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
-    click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)

@@ -1,4 +1,4 @@
-"""What `lcodec train` keeps and shows of a run while it goes on: the log in its folder, and its progress."""
+"""What `lcodec train` says: what it found, and of a run while it goes on its progress, and the log in its folder."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from lcodec.atomic import naming
 from lcodec.errors import LcodecError
-from lcodec.legible import to_json
+from lcodec.legible import legible, to_json
 
-__all__ = ["Reporter", "log_of"]
+if TYPE_CHECKING:
+    from lcodec.training.data import Photos
+
+__all__ = ["Reporter", "describe", "log_of"]
 
 
 @contextmanager
@@ -28,6 +31,17 @@ def log_of(out: Path) -> Iterator[TextIO]:
         raise LcodecError(f"cannot write to {out}: {error.strerror}") from error
     with naming(path), log:  # around the closing too, which writes what could not be written before
         yield log
+
+
+def describe(photos: Photos, held_out: Photos | None, crop: int) -> None:
+    """Say what was found, and what of it is not used."""
+    skipped = [*photos.skipped, *(held_out.skipped if held_out else ())]
+    for name in skipped:
+        click.echo(f"skipped, unreadable: {legible(name)}", err=True)
+    if small := int((photos.sizes < crop).any(axis=1).sum()):
+        click.echo(f"{small} of the photos have a side under {crop} pixels and are not drawn from", err=True)
+    megapixels = f"{photos.pixels / 1e6:.0f} megapixels{'' if photos.kept else ', decoded as they are drawn'}"
+    click.echo(f"{len(photos)} photos, {megapixels}; {len(skipped)} files skipped", err=True)
 
 
 class Reporter:

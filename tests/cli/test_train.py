@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lcodec.cli import train
+from lcodec.cli import training_log
 from lcodec.goal import Goal
 from lcodec.training.data import Photos
 from lcodec.training.export import model_arrays, write_model
@@ -187,7 +187,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (9, limits[1]))
     try:
-        with pytest.raises(OSError, match="too large") as caught, train._log(tmp_path / "run") as log:
+        with pytest.raises(OSError, match="too large") as caught, training_log.log_of(tmp_path / "run") as log:
             log.write("more than there is room for")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
