@@ -54,6 +54,7 @@ def names(folder: Path) -> list[str]:
 def test_signals_leave_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = photo.with_suffix(".lcdc")
     target.write_text("old")
+    old = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, none is heard
     for number, code in ((signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)):
         monkeypatch.setattr(os, "fsync", lambda _, number=number: os.kill(os.getpid(), number))
         result = run("encode", photo, "-f")
@@ -62,6 +63,7 @@ def test_signals_leave_the_old_file_and_no_other(run: Run, photo: Path, monkeypa
         assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.lcdc", "photo.png"]
         assert target.read_text() == "old"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    signal.signal(signal.SIGHUP, old)
 
 
 def test_failed_write_leaves_the_old_file_and_no_other(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
