@@ -192,9 +192,8 @@ def train(
 ) -> int:
     """Train a model on the photos in DATA.
 
-    One model covers every quality. Give one of --hours, --seconds and --steps.
-    A run of so many hours or seconds ends when this time is over, all included
-    but the export, its learning rate at zero. Ctrl-C saves the state and exits
+    One model covers every quality. Give one of --hours, --seconds and --steps. A run of so many hours or seconds ends
+    when this time is over, all included but the export, its learning rate at zero. Ctrl-C saves the state and exits
     130.
     """
     begun = time.monotonic()

@@ -194,7 +194,7 @@ def _counted(code: Callable[..., bytes], progress: Progress) -> Callable[..., by
 
 def located(model: str) -> str:
     """A model's name, or, where no index has it, its file as a worker finds it that stands in another folder."""
-    if any(entry.name == model for entry in _zoo().entries()) or not Path(model).is_file():
+    if not Path(model).is_file() or any(entry.name == model for entry in _zoo().entries()):
         return model
     return str(Path(model).absolute())
 

@@ -104,10 +104,12 @@ def _work(task: Task, progress: Progress) -> Outcome:
         source.seek(0)
         if root is not None:
             source_digest = record.digest_file(source)
-            if not task.force and (what := _finished(task, source_digest)):
-                return Outcome(task, what, size)
-            if not task.force and _is_changed(task):
-                raise UsageError(f"{job.target} was changed since it was made (-f overwrites)")
+            if not task.force:
+                there = _digest_of_output(task)
+                if what := _finished(task, source_digest, there):
+                    return Outcome(task, what, size)
+                if _is_changed(task, there):
+                    raise UsageError(f"{job.target} was changed since it was made (-f overwrites)")
             files.refuse_folder((job.target or root).parent, f"write {job.target}")
             record.refuse(root)
         if many.dry_run and not unrecorded:  # of those, only the coded file tells what would come
@@ -138,31 +140,35 @@ def _is_there(job: Job) -> bool:
     return job.target is not None and os.path.lexists(job.target)
 
 
-def _finished(task: Task, source_digest: str) -> Literal["current", "larger"] | None:
-    """Say whether an earlier run finished just this, and the output is still as it was made."""
+def _digest_of_output(task: Task) -> str | None:
+    """SHA-256 of what stands in the place of a recorded output; None where nothing does, or nothing is recorded."""
+    if task.job.target is None or not task.known or not task.job.target.exists():
+        return None
+    with task.job.target.open("rb") as file:
+        return record.digest_file(file)
+
+
+def _finished(task: Task, source_digest: str, there: str | None) -> Literal["current", "larger"] | None:
+    """Say whether an earlier run finished just this, and the output, of digest `there`, is still as it was made."""
     job, settings = task.job, task.coding.settings
     if job.source is None or job.target is None:
         return None
     if not job.target.exists():
         left_out = task.many.if_smaller and record.line(job, source_digest, settings, None) in task.known
         return "larger" if left_out else None
-    if not task.known:
+    if there is None or record.line(job, source_digest, settings, there) not in task.known:
         return None
-    with job.target.open("rb") as file:
-        if record.line(job, source_digest, settings, record.digest_file(file)) not in task.known:
-            return None
     if task.many.preserve and not task.many.dry_run:
         copy_status(job.source, job.target)
     return "current"
 
 
-def _is_changed(task: Task) -> bool:
+def _is_changed(task: Task, there: str | None) -> bool:
     """Whether a recorded output is whole, but not what was recorded: not damage, but someone's work."""
-    if task.job.target is None or not task.known or not task.job.target.is_file():
+    if task.job.target is None or there is None or any(there == json.loads(item).get("made") for item in task.known):
         return False
     with task.job.target.open("rb") as file:
-        found = record.digest_file(file)
-        return all(found != json.loads(item).get("made") for item in task.known) and task.coding.is_whole(file)
+        return task.coding.is_whole(file)
 
 
 def _must_be_alike(job: Job, size: int, made: str) -> bool:
