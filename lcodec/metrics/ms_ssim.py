@@ -10,13 +10,14 @@ with the published curves in `benchmarks.published`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.metrics.psnr import check_pair
 
-__all__ = ["MIN_SIDE_PX", "ms_ssim", "ms_ssim_db", "ssim"]
+__all__ = ["MIN_SIDE_PX", "blur", "check_sides", "halve", "ms_ssim", "ms_ssim_db", "ssim"]
 
 WINDOW_PX = 11  # side of the Gaussian window
 SIGMA_PX = 1.5  # its standard deviation
@@ -25,7 +26,8 @@ C1 = (0.01 * 255) ** 2  # keeps the luminance term defined in black areas; squar
 C2 = (0.03 * 255) ** 2  # keeps the contrast-structure term defined in flat areas
 MIN_SIDE_PX = (WINDOW_PX - 1) * 2 ** (len(SCALE_EXPONENTS) - 1) + 1  # 161: the window must fit the coarsest scale
 
-Plane = NDArray[np.float64]  # (H, W): one channel at one scale, samples 0..255
+#: (H, W): one channel at one scale, samples 0..255. Float64 to measure; `ms_ssim_gradient` blurs float32 too.
+Plane = NDArray[np.floating[Any]]
 
 
 def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -43,12 +45,17 @@ def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     """
     check_pair(first, second)
     height, width, channels = first.shape
-    if min(height, width) < MIN_SIDE_PX:
-        raise ValueError(f"MS-SSIM needs at least {MIN_SIDE_PX} pixels a side, this picture has {width}x{height}")
+    check_sides(height, width)
     planes = (first.astype(np.float64), second.astype(np.float64))
     # A channel at a time, contiguous: a plane of a photo nearly fits the cache, three do not.
     similarities = [_channel(*(np.ascontiguousarray(plane[:, :, i]) for plane in planes)) for i in range(channels)]
     return sum(similarities) / len(similarities)
+
+
+def check_sides(height: int, width: int) -> None:
+    """Raise ValueError where a side, in pixels, is under `MIN_SIDE_PX`."""
+    if min(height, width) < MIN_SIDE_PX:
+        raise ValueError(f"MS-SSIM needs at least {MIN_SIDE_PX} pixels a side, this picture has {width}x{height}")
 
 
 def ms_ssim_db(similarity: float) -> float:
@@ -86,16 +93,16 @@ def _channel(first: Plane, second: Plane) -> float:
         # A negative mean (structures opposed) has no real power; the reference clips it, and so the product, to 0.
         product *= math.pow(max(similarity, 0.0), exponent)
         if scale < coarsest:
-            first, second = _halve(first), _halve(second)
+            first, second = halve(first), halve(second)
     return min(product, 1.0)  # rounding may leave it a few 1e-16 above
 
 
 def _similarity(first: Plane, second: Plane, *, with_luminance: bool) -> float:
     """Return the mean over all windows of contrast-structure, times luminance where asked (then it is plain SSIM)."""
-    mean1, mean2 = _blur(first), _blur(second)
-    covariance = _blur(first * second) - mean1 * mean2
+    mean1, mean2 = blur(first), blur(second)
+    covariance = blur(first * second) - mean1 * mean2
     # The formula needs only the sum of both variances, which one blur gives.
-    variances = _blur(first * first + second * second) - (mean1 * mean1 + mean2 * mean2)
+    variances = blur(first * first + second * second) - (mean1 * mean1 + mean2 * mean2)
     similarity = (2 * covariance + C2) / (variances + C2)
     if with_luminance:
         similarity *= (2 * (mean1 * mean2) + C1) / (mean1 * mean1 + mean2 * mean2 + C1)
@@ -112,7 +119,7 @@ def _gaussian() -> tuple[float, ...]:
 HALF_WINDOW = _gaussian()
 
 
-def _blur(plane: Plane) -> Plane:
+def blur(plane: Plane) -> Plane:
     """Return the Gaussian-weighted mean of every window that lies wholly inside: (H, W) -> (H - 10, W - 10)."""
     return _blur_rows(_blur_rows(plane.T).T)
 
@@ -130,7 +137,7 @@ def _blur_rows(plane: Plane) -> Plane:
     return blurred
 
 
-def _halve(plane: Plane) -> Plane:
+def halve(plane: Plane) -> Plane:
     """Return the means of 2x2 samples: (H, W) -> (ceil(H / 2), ceil(W / 2)).
 
     As in the reference, an odd side gets one row of *black* before the first, not after the last.
