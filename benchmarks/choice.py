@@ -1,4 +1,4 @@
-"""`python -m benchmarks.choice --photos DIR_OR_TAR MODEL...`: measure what effort 1 needs, for models that lack it.
+"""`python -m benchmarks.choice --photos DIR_OR_TAR MODEL...`: measure what effort needs, for models that lack it.
 
 Training ends with this by itself (`lcodec.training.rate_distortion`); models of before get it here. Each MODEL is the
 path of a .safetensors file beside its index.json; the file and its entry are replaced, and no id changes.
@@ -13,7 +13,7 @@ from lcodec.effort.measure import measure_choice
 from lcodec.metrics.differentiable import MIN_CROP
 from lcodec.training.data import load_photos
 from lcodec.training.export import write_model
-from lcodec.training.run import examples
+from lcodec.training.run import LARGER, examples
 from lcodec.zoo import Zoo
 
 
@@ -28,7 +28,8 @@ def main() -> None:
         zoo = Zoo([path.parent])
         entry = next(entry for entry in zoo.entries() if entry.path == path)
         model = zoo.load(entry.name)
-        arrays = model.arrays | measure_choice(model, examples(photos, MIN_CROP[model.goal.aim]))
+        least = MIN_CROP[model.goal.aim]
+        arrays = model.arrays | measure_choice(model, examples(photos, least), examples(photos, least, *LARGER))
         card = path.with_suffix(".md").read_text(encoding="utf-8")
         write_model(path.parent, entry.name, model.goal, entry.summary, arrays, card)
         print(f"{entry.name}: {path}")

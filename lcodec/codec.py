@@ -66,9 +66,9 @@ def encode(
     layout = Layout.of(picture.height, picture.width)
     engine = Engine(device, backend, picture.height * picture.width)
     entropy = engine.entropy(model)
-    analyses = Analyses(engine, model, quality_step)
     # What is coded does not depend on the synthesis that is to show it: a generative one leaves that to its base.
-    spent = Effort(effort, engine, model.base or model, entropy, quality_step)
+    spent = Effort(effort, engine, model.base or model, entropy, quality_step, layout)
+    analyses = Analyses(engine, model, spent.quality_step)
     if spent.uses_torch:
         require("torch", f"effort {effort}")
     pixels = fill_hidden(picture.pixels, picture.alpha)
@@ -88,7 +88,7 @@ def encode(
         picture.width,
         picture.height,
         picture.grey,
-        quality_step,
+        spent.quality_step,
         model.entropy_id,
         model.synthesis_id,
         _joint(checks),

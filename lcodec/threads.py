@@ -17,8 +17,8 @@ def let_idle_threads_sleep() -> None:
 
     OpenBLAS's idle threads sleep after 2^4 cycles, not 2^26: encoding takes a quarter less CPU time in no more time,
     and half the time on a machine that is busy (measured on two cores, with other work of higher priority). OpenMP's,
-    which torch uses, sleep at once: effort 5 of 256x256 pixels took 8.6 CPU seconds instead of over 67, and 28 seconds
-    instead of over 159, on two cores with four times as much to do.
+    which torch uses, sleep at once: 25 iterations of refinement of 256x256 pixels took 8.6 CPU seconds instead of over
+    67, and 28 seconds instead of over 159, on two cores with four times as much to do.
     """
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -20,8 +20,11 @@ from lcodec.zoo import Zoo
 from tests.support.golden import MODEL
 
 Array = npt.NDArray[Any]
-#: The golden model, with what was measured for effort 1.
-ARRAYS = MODEL.arrays | {f"{EFFORT}{name}": np.zeros((6, 32), np.float32) for name in ("weight", "stretch")}
+#: The golden model, with what was measured for effort.
+ARRAYS = MODEL.arrays | {
+    f"{EFFORT}{name}": np.zeros((6, columns), np.float32)
+    for name, columns in (("weight", 32), ("stretch", 32), ("curvature", 32), ("part", 1), ("lighter", 2))
+}
 
 
 def saved(folder: Path, arrays: dict[str, Array]) -> Path:
@@ -56,6 +59,8 @@ def with_last(number: float) -> Callable[[Array], Array]:
         ("gain.synthesis", lambda array: array[:, :5]),
         ("gain.inverse", lambda array: array[:, :5]),
         ("effort.weight", lambda array: array[:, :5]),
+        ("effort.part", lambda array: array[0]),
+        ("effort.lighter", lambda array: array[:, :1]),
         ("quality.gain", lambda array: array[:0]),
         ("quality.scale", lambda array: array[0]),
         ("quality.hyper_gain", lambda array: array[:, :3]),

@@ -56,7 +56,7 @@ ALLOWED = {
     "targets": {"codec", "metrics", "networks", "picture", "zoo"},
     "codec": {"extras", "picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"arrays", "extras", "cores", "threads", "zoo", "networks", "entropy"},
-    "effort": {"threads", "metrics", "execution", "goal", "zoo", "networks", "entropy"},
+    "effort": {"arrays", "threads", "metrics", "execution", "goal", "zoo", "networks", "entropy"},
     "goal": set(),
     "zoo": {"arrays", "index", "networks", "entropy", "goal"},
     "arrays": set(),

@@ -1,12 +1,12 @@
 """Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
 
-    analysis -> latents, hyper-latents -> refine (gradient descent, torch; slow levels) -> rdoq (choice of symbols)
-                                                                    match (as good as without effort) -'
+    analysis -> latents, hyper-latents -> refine (annealing, torch; slow levels)
+                        -> descent (the gradient of the distortion) -> rdoq (choice of symbols) -> match (as good)
 
 Levels differ in size, not in quality: at one quality step the distortion stays what it is without effort, and what is
-saved is bits. Level 1 keeps it in the mean over photos, by what `measure` found once for the model; the others run the
-synthesis and keep that of every region. Refinement's objective is that of training: bits + lambda x distortion, of the
-kind that the model was trained for.
+saved is bits. Levels 1 and 2 keep it in the mean over photos, by what `measure` found once for the model; the others
+decode what they code, and keep that of every region. What all descend on is the objective of training: bits + lambda x
+distortion, of the kind that the model was trained for.
 """
 
 from lcodec.effort.levels import EFFORT_MAX, Effort

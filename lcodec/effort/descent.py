@@ -1,31 +1,34 @@
-"""The synthesis as the encoder sees it: how much an error of each channel shows, and how errors make up for another.
+"""The distortion of one picture as the encoder descends on it: what its latents had better be, by the synthesis.
 
-On NumPy alone, through `lcodec.networks.ops_tape`, tile by tile.
+Rounding makes errors that interact in the picture: those of neighbours and of other channels add up or cancel out, as
+the synthesis has it at that place. The gradient at latents as they were decoded tells for each of them how the others'
+errors and its own show together; what is coded next moves a part of the way to where the gradient would vanish. On
+NumPy alone, through `lcodec.networks.ops_tape`, tile by tile.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.goal import MS_SSIM_WEIGHT, Aim
+from lcodec.metrics.ms_ssim_gradient import Similarity
 from lcodec.networks.ops import shuffle, unshuffle
 from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.tiling import map_tiles
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
-__all__ = ["Descent"]
+__all__ = ["TILE", "Descent", "relaxed"]
 
 Floats = npt.NDArray[np.float32]
-#: Largest side of a tile, in latents: a photo of 768x512 is one, without a halo.
-TILE = 48
-#: Side of the part of a picture that sensitivities are measured on, in latents.
-PROBE = 24
+#: Largest side of a tile, in latents: regions of large pictures are one, and so are photos up to 1024 pixels a side.
+TILE = 64
 
 
 class Descent:
-    """Squared error of one picture as a function of its latents, in quantisation steps."""
+    """Distortion of one picture, in bits, as a function of its latents, in quantisation steps."""
 
     def __init__(
         self,
@@ -34,59 +37,71 @@ class Descent:
         inverse: Floats,
         gain: Floats,
         pixels: npt.NDArray[np.uint8],
-        latents: Floats,
+        aim: Aim,
+        multiplier: float,
     ) -> None:
-        """Measure the sensitivities around `latents`.
+        """Take a synthesis and a picture.
 
         Args:
             arrays: of the synthesis.
             halo: latents that a tile of it needs around it.
             inverse: (C,) standard deviations in a quantisation step.
             gain: (F,) factors of the synthesis's fine features.
-            pixels: (16 h, 16 w, 3).
-            latents: (h, w, C), in quantisation steps.
+            pixels: (16 h, 16 w, 3); for MS-SSIM both sides at least `lcodec.metrics.ms_ssim.MIN_SIDE_PX`.
+            aim: which distortion.
+            multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
         """
         self._ops: Any = TapeOps(arrays)
         self._inverse, self._gain, self._halo = inverse, gain, halo
         self._cells = unshuffle(pixels[None], LATENT_STRIDE)[0]  # pixels on the grid of the latents, for tiles
-        top, left = (max(0, (side - PROBE) // 2) for side in latents.shape[:2])
-        self.sensitivity = self._probe(latents[None, top : top + PROBE, left : left + PROBE])
+        self._aim, self._multiplier = aim, multiplier
 
-    def _decode(self, latents: Floats) -> tuple[Traced, Traced]:
-        start = Traced.start(latents)
-        return start, synthesis(self._ops, start * self._inverse, self._gain)
+    def gradient(self, decoded: Floats) -> Floats:
+        """Gradient at decoded latents, in bits a quantisation step: (h, w, C), like `decoded`."""
+        channels = decoded.shape[2]
 
-    def _probe(self, latents: Floats) -> Floats:
-        """Sum over pixels of the squared derivative, on the scale 0..255, by each channel's latents: (C,).
+        def gradient_of(window: Floats) -> Floats:
+            start = Traced.start(np.ascontiguousarray(window[..., :channels]))
+            picture = synthesis(self._ops, start * self._inverse, self._gain)
+            pixels = shuffle(window[..., channels:], LATENT_STRIDE)
+            samples = (picture.value + np.float32(0.5)) * np.float32(255)
+            found: Floats = picture.gradient(start, self._by_samples(samples[0], pixels[0])[None] * np.float32(255))
+            return found
 
-        Hutchinson's estimator: with random signs v, E (J^T v)^2 is the squared norm of each column of J.
-        """
-        start, decoded = self._decode(latents)
-        signs = np.random.default_rng(0).choice(np.array([-255, 255], np.float32), decoded.value.shape)
-        gradient = decoded.gradient(start, signs)
-        sensitivity: Floats = np.square(gradient).mean(axis=(0, 1, 2))
-        # A channel that hardly shows must not move without bounds.
-        return sensitivity.clip(min=sensitivity.max() / 1000)
+        gradient = np.empty(decoded.shape, np.float32)
+        both = np.concatenate((decoded, self._cells), axis=-1, dtype=np.float32)
+        map_tiles(gradient_of, both, gradient, tile=TILE, halo=self._halo)
+        return gradient
 
-    def move(self, latents: Floats, moving: npt.NDArray[np.bool_], rate: float) -> None:
-        """Take one step of gradient descent on the squared error, scaled by the sensitivities, in place.
+    def _by_samples(self, samples: Floats, pixels: Floats) -> Floats:
+        """Gradient by the samples of a decoded tile, 0..255: (H, W, 3)."""
+        match self._aim:
+            case "mse":
+                return (samples - pixels) * np.float32(2 / 3 * self._multiplier)
+            case "ms-ssim":
+                _, gradient = Similarity(pixels).gradient(samples)
+                height, width, _ = pixels.shape
+                return gradient * np.float32(-self._multiplier * MS_SSIM_WEIGHT * height * width)
+            case _:
+                assert_never(self._aim)
 
-        Args:
-            latents: (h, w, C).
-            moving: (h, w, C), which of them to move.
-            rate: 1 would be Newton's step if latents did not interact.
-        """
-        moves = np.empty(latents.shape, np.float32)
-        channels = latents.shape[2]
 
-        def moves_of(window: Floats) -> Floats:
-            start, decoded = self._decode(np.ascontiguousarray(window[..., :channels]))
-            pixels = unshuffle(decoded.value, LATENT_STRIDE)
-            errors = (pixels + np.float32(0.5)) * np.float32(255) - window[..., channels:]
-            cotangent = shuffle(errors, LATENT_STRIDE) * np.float32(255)
-            moved: Floats = decoded.gradient(start, cotangent) * (-rate / self.sensitivity)
-            return moved
+def relaxed(latents: Floats, decoded: Floats, gradient: Floats, curvature: Floats, part: float) -> Floats:
+    """Latents moved a part of the way to where the gradient would vanish, (h, w, C).
 
-        both = np.concatenate((latents, self._cells.astype(np.float32)), axis=-1)
-        map_tiles(moves_of, both, moves, tile=TILE, halo=self._halo)
-        np.add(latents, moves, out=latents, where=moving)
+    Newton's step from the decoded latents, by the curvature of each alone, relaxed: as all move at once, whole steps
+    would overshoot.
+
+    Args:
+        latents: (h, w, C), in quantisation steps.
+        decoded: (h, w, C), what they were coded as.
+        gradient: (h, w, C) there.
+        curvature: (C,) by how much it grows with an error of one step.
+        part: of the way, 0 to 1.
+    """
+    optimum = gradient / -curvature
+    optimum += decoded
+    optimum -= latents
+    optimum *= np.float32(part)
+    optimum += latents
+    return optimum

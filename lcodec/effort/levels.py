@@ -1,8 +1,11 @@
 """What each level of effort does to a region.
 
-At one quality all levels have the same quantisation steps, and higher ones give smaller files of the same distortion.
-Level 1 chooses symbols by what the model's exporter measured on photos, so that distortion stays as it is in the mean.
-The others run the synthesis: they keep each region's own distortion (`lcodec.effort.match`).
+At one quality higher levels give smaller files of the same distortion. Levels 1 and 2 go by what the model's exporter
+measured on photos, so that distortion stays as it is in the mean. The others decode what they try, and come near each
+region's own distortion (`lcodec.effort.match`).
+
+What descent gains is better spent on coarser quantisation steps than on lighter weights of errors: so the quality that
+a file names, that of its steps, is one to four points below the one that was asked for.
 """
 
 from __future__ import annotations
@@ -16,14 +19,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.effort.descent import Descent
+from lcodec.arrays import EFFORT
+from lcodec.effort.descent import TILE, Descent, relaxed
 from lcodec.effort.match import Judge, Tried, match, smallest
-from lcodec.effort.rdoq import Rdoq
-from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
+from lcodec.effort.rdoq import Predicted, Rdoq
+from lcodec.entropy.model import Coded, EntropyModel
 from lcodec.errors import UsageError
 from lcodec.execution.engine import Engine
-from lcodec.execution.regions import Region
-from lcodec.execution.stages import Synthesis, colour, pad
+from lcodec.execution.regions import Layout, Region
+from lcodec.execution.stages import Analyses, Synthesis, colour, pad
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.architecture import Architecture
 from lcodec.networks.gains import QUALITY_STEPS, gain_at
@@ -52,28 +56,35 @@ _CHOSEN, _TORCH = 72, 160 << 20
 class _Level:
     """How much is done."""
 
-    moves: tuple[float, ...] = ()  #: of each pass of choosing symbols, parts of Newton's step (see `Descent.move`)
-    iterations: int = 0  #: of refinement, before symbols are chosen
+    steps: int = 0  #: of descent (`lcodec.effort.descent`), each from a draft of the code
+    iterations: int = 0  #: of refinement, before the descent
+    matched: bool = True  #: whether the region's own distortion is kept
 
 
-#: The first pass has most to make up for. On validation photos longer moves, or as long ones in later passes, bought
-#: less, and made some photos worse. Moving the latents of two steps of coding at a time is half of the work, but saved
-#: less than level 1 at quality 15.
 LEVELS = {
-    1: _Level(),
-    2: _Level((0.15,)),
-    3: _Level((0.15, 0.07)),
-    4: _Level((0.15, 0.07, 0.03)),
-    5: _Level((0.15, 0.07), iterations=25),
-    6: _Level((0.15, 0.07), iterations=50),
-    7: _Level((0.15, 0.07), iterations=100),
-    8: _Level((0.15, 0.07), iterations=200),
-    9: _Level((0.15, 0.07), iterations=400),
+    1: _Level(matched=False),
+    2: _Level(2, matched=False),
+    3: _Level(2),
+    4: _Level(4),
+    5: _Level(8),
+    6: _Level(16),
+    7: _Level(8, iterations=25),
+    8: _Level(8, iterations=50),
+    9: _Level(16, iterations=100),
 }
 EFFORT_MAX = max(LEVELS)
-#: How many times heavier than alone an error counts where the others make up for it; chosen on validation photos, by
-#: BD-rate. A part of it is due to lambda: the slopes of four photos' own rate-distortion curves were 1.05 to 1.5 times
-#: as steep.
+#: What is measured for the choice of symbols, and for descent besides (`lcodec.effort.measure`).
+CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter")
+#: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
+STEPS_OF_LARGE = 1
+#: Part of the way to the optimum that latents move at the last of several steps; the first moves as measured.
+LAST_PART = 0.03
+#: How much coarser steps are after so many steps of descent, as a multiple of what is measured for two.
+COARSER = {1: 1.0, 2: 1.0, 4: 1.4, 8: 1.8, 16: 2.1}
+#: Steps for which a draft's predictions do. With those of every step two steps saved 0.3 to 0.5 % more.
+DRAFTED = 2
+#: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
+#: BD-rate.
 CAUTION = 6
 #: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
 #: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
@@ -88,7 +99,15 @@ def tile_side(sizes: Architecture) -> int:
 class Effort:
     """A level of effort, ready for the regions of one picture at one quality."""
 
-    def __init__(self, effort: int, engine: Engine, model: Model, entropy: EntropyModel, quality_step: int) -> None:
+    def __init__(
+        self,
+        effort: int,
+        engine: Engine,
+        model: Model,
+        entropy: EntropyModel,
+        quality_step: int,
+        layout: Layout,
+    ) -> None:
         """Prepare a level.
 
         Args:
@@ -96,7 +115,8 @@ class Effort:
             engine: where the decoder's networks run.
             model: by which regions are analysed.
             entropy: that model's, on the engine.
-            quality_step: 0..QUALITY_STEPS.
+            quality_step: 0..QUALITY_STEPS, that is asked for.
+            layout: of the picture.
 
         Raises:
             UsageError: there is no such level.
@@ -104,38 +124,51 @@ class Effort:
         if not 0 <= effort <= EFFORT_MAX:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
         self._level = LEVELS.get(effort)
-        self._engine, self._model, self._entropy, self._quality_step = engine, model, entropy, quality_step
+        self._engine, self._model, self._entropy, self._asked = engine, model, entropy, quality_step
         self._aim = model.goal.aim
-        self._multiplier = model.goal.multiplier(quality_step / QUALITY_STEPS)
+        self._count = 0  # steps of descent
+        small = self._aim == "ms-ssim" and min(layout.size) * LATENT_STRIDE < MIN_SIDE_PX
+        if self._level and not small and self._measured(quality_step, *DESCENT) is not None:
+            quick = len(layout.regions) > 1 and not self._level.matched
+            self._count = min(self._level.steps, STEPS_OF_LARGE) if quick else self._level.steps
+        #: 0..QUALITY_STEPS, of the quantisation steps that regions are coded with.
+        self.quality_step = quality_step - self._coarser()
+        self._multiplier = model.goal.multiplier(self.quality_step / QUALITY_STEPS)
+
+    def _coarser(self) -> int:
+        """Quality steps by which quantisation is coarser than was asked for."""
+        measured = self._measured(self._asked, "coarser")
+        if not self._count or measured is None:
+            return 0
+        (points,) = measured
+        coarser = points[min(self._count, len(points)) - 1] * COARSER[self._count]
+        return min(round(float(coarser) / 100 * QUALITY_STEPS), self._asked)
+
+    def _measured(self, quality_step: int, *names: str) -> list[Floats] | None:
+        """What was measured for the model at a quality, if it was: (C,), (1,) or (2,) each."""
+        arrays = self._model.arrays
+        if any(f"{EFFORT}{name}" not in arrays for name in names):
+            return None
+        return [gain_at(arrays[f"{EFFORT}{name}"], quality_step) for name in names]
 
     # What follows is made when a region first needs it, once for the picture: never at effort 0.
 
     @cached_property
-    def _steps(self) -> npt.NDArray[np.float64]:
-        """Quantisation steps in a latent's standard deviation, (C,)."""
-        return self._entropy.at_quality(self._quality_step).steps
-
-    @cached_property
-    def _measured(self) -> tuple[Floats, Floats] | None:
-        """Weights of errors and stretches of distances, (C,) each, if the model has them."""
-        tables = self._model.arrays
-        names = ("effort.weight", "effort.stretch")
-        if not all(name in tables for name in names):
-            return None
-        weights, stretches = (gain_at(tables[name], self._quality_step) for name in names)
-        return weights, stretches
+    def _drafting(self) -> EntropyModel:
+        """An entropy model for the codes that descent starts from."""
+        return self._engine.drafting(self._model)
 
     @cached_property
     def _gains(self) -> tuple[Floats, Floats]:
         """Standard deviations in a quantisation step, (C,), and factors of the synthesis's fine features, (F,)."""
         tables = self._model.decoder
-        inverse, gain = (gain_at(tables[name], self._quality_step) for name in ("gain.inverse", "gain.synthesis"))
+        inverse, gain = (gain_at(tables[name], self.quality_step) for name in ("gain.inverse", "gain.synthesis"))
         return inverse, gain
 
     @cached_property
     def _synthesis(self) -> Synthesis:
         """The decoder's network, for what codes really cost."""
-        return Synthesis(self._engine, self._model, self._quality_step)
+        return Synthesis(self._engine, self._model, self.quality_step)
 
     @cached_property
     def _refiner(self) -> Refiner:
@@ -143,7 +176,7 @@ class Effort:
         import_torch()  # before others do
         from lcodec.effort.refine import Refiner
 
-        at, model = self._entropy.at_quality(self._quality_step), self._model
+        at, model = self._entropy.at_quality(self.quality_step), self._model
         arrays, goal = model.arrays | model.decoder, (self._aim, self._multiplier)
         return Refiner(arrays, at, *self._gains, *goal, tile_side(model.architecture), self._engine.device)
 
@@ -152,11 +185,13 @@ class Effort:
         if self._level is None:
             return 0
         (rows, columns), sizes = region.size, self._model.architecture
-        chosen = rows * columns * sizes.latents * _CHOSEN
+        taken = rows * columns * sizes.latents * _CHOSEN
+        if self._count:
+            taken += sizes.descent_bytes(min(rows, TILE), min(columns, TILE))
         if self._level.iterations:
             side = (tile_side(sizes) + 2 * HALO) * HYPER_STRIDE
-            return _TORCH + max(min(rows, side) * min(columns, side) * sizes.gradient_bytes, chosen)
-        return chosen
+            return _TORCH + max(min(rows, side) * min(columns, side) * sizes.gradient_bytes, taken)
+        return taken
 
     @property
     def uses_torch(self) -> bool:
@@ -173,67 +208,85 @@ class Effort:
     ) -> Coded:
         """Code a region.
 
-        A model without what effort 1 needs codes as without effort there. A region too small for the distortion of
-        its model (MS-SSIM) is coded as at effort 1.
+        A model without what effort 1 or 2 needs codes as at the level below there. A region too small for the
+        distortion of its model (MS-SSIM) is coded as at effort 1.
 
         Args:
-            latents: (h, w, C), in units of standard deviation.
+            latents: (h, w, C), in units of standard deviation, analysed for `quality_step`.
             hyper_latents: (ceil(h/4), ceil(w/4), Z).
             pixels: (H, W, 1 or 3), of the whole picture.
             region: of it.
             progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
         """
-        level, encode = self._level, partial(self._entropy.encode, quality_step=self._quality_step)
+        level, encode = self._level, partial(self._entropy.encode, quality_step=self.quality_step)
         window = pixels[
             region.top * LATENT_STRIDE : region.bottom * LATENT_STRIDE,
             region.left * LATENT_STRIDE : region.right * LATENT_STRIDE,
         ]
         small = self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX
-        if level is None or ((small or level == LEVELS[1]) and self._measured is None):
+        if level is None:
             return encode(latents, hyper_latents)
-        if small or level == LEVELS[1]:
-            return encode(latents, hyper_latents, choose=self._choice(latents))
+        if small or not level.matched:
+            descended = None if small else self._descend(latents, hyper_latents, window)
+            return encode(latents, hyper_latents, choose=descended or self._choice(latents, self.quality_step))
+        # Codes as they would be with less effort: what they decode to is wanted, and they are what there is if the
+        # steps are theirs and nothing better is found.
+        others = self._without(pixels, region, window)
+        wanted = min(one.distortion for one in others)
+        tried = others if self.quality_step == self._asked else []
         judge = Judge(self._synthesis, self._aim, window)
-        tried = [judge(encode(latents, hyper_latents))]
-        if self._measured is not None:
-            tried.append(judge(encode(latents, hyper_latents, choose=self._choice(latents))))
-        wanted = min(one.distortion for one in tried)
-        start = tried[0]
         if level.iterations:
             latents, hyper_latents = self._refiner.refine(
                 latents, hyper_latents, colour(window), level.iterations, progress
             )
-            start = judge(encode(latents, hyper_latents))
-        choose, coded = self._passes(start.coded, latents, hyper_latents, window, level)
+            tried.append(judge(encode(latents, hyper_latents)))
+        choose = self._descend(latents, hyper_latents, window)
+        choose = choose or self._choice(latents, self.quality_step) or self._unmeasured(latents)
 
         def with_weights(factor: float) -> Tried:
-            return judge(encode(latents, hyper_latents, choose=choose.again(factor)))
+            return judge(encode(latents, hyper_latents, choose=choose.weighted(factor)))
 
-        tried += match(with_weights, judge(coded), wanted)
-        return smallest([*tried, start], wanted).coded
+        tried += match(with_weights, judge(encode(latents, hyper_latents, choose=choose)), wanted)
+        return smallest(tried, wanted).coded
 
-    def _choice(self, latents: Floats) -> Rdoq:
-        """The choice of effort 1; of models without what it needs, one with the same weight for all channels."""
-        without: tuple[Floats, None] = np.full(latents.shape[2], STEP_BITS * CAUTION, np.float32), None
-        weights, stretch = self._measured or without
-        return Rdoq((latents * self._steps).astype(np.float32), weights, stretch=stretch)
+    def _without(self, pixels: npt.NDArray[np.uint8], region: Region, window: npt.NDArray[np.uint8]) -> list[Tried]:
+        """The codes of efforts 0 and 1 at the quality that was asked for."""
+        analyses = Analyses(self._engine, self._model, self._asked)
+        latents = analyses.latents(pixels, region)
+        hyper_latents = analyses.hyper_latents(latents)
+        judge = Judge(Synthesis(self._engine, self._model, self._asked), self._aim, window)
+        choices = [None, self._choice(latents, self._asked)] if self._measured(self._asked, *CHOICE) else [None]
+        return [judge(self._entropy.encode(latents, hyper_latents, self._asked, choose)) for choose in choices]
 
-    def _passes(
-        self, start: Coded, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8], level: _Level
-    ) -> tuple[Rdoq, Coded]:
-        """Choose the symbols of latents that move to make up for each other's errors, pass by pass.
+    def _choice(self, latents: Floats, quality_step: int) -> Rdoq | None:
+        """The choice of effort 1, if the model has what it needs."""
+        if (measured := self._measured(quality_step, *CHOICE)) is None:
+            return None
+        weights, stretch = measured
+        steps = self._entropy.at_quality(quality_step).steps
+        return Rdoq((latents * steps).astype(np.float32), weights, stretch)
 
-        For MS-SSIM they stay where they are.
-        """
-        if self._aim != "mse":
-            choose = self._choice(latents)
-            return choose, self._entropy.encode(latents, hyper_latents, self._quality_step, choose)
-        steps = (latents * self._steps).astype(np.float32)
+    def _unmeasured(self, latents: Floats) -> Rdoq:
+        """A choice with the same weight for all channels."""
+        steps = self._entropy.at_quality(self.quality_step).steps
+        return Rdoq((latents * steps).astype(np.float32), np.full(latents.shape[2], STEP_BITS * CAUTION, np.float32))
+
+    def _descend(self, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8]) -> Rdoq | None:
+        """The choice of symbols of latents that moved to make up for each other's errors, if the model lets them."""
+        choose, measured = self._choice(latents, self.quality_step), self._measured(self.quality_step, *DESCENT)
+        if not self._count or choose is None or measured is None:
+            return None
+        curvature, (part,), lighter = measured
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
-        descent = Descent(self._model.decoder, self._model.architecture.synthesis_halo, *self._gains, padded, steps)
-        weights = descent.sensitivity * np.float32(self._multiplier / 3 * CAUTION)
-        choose = Rdoq(steps, weights, (start.values / MEAN_STEPS).astype(np.float32))
-        for rate in level.moves:
-            choose.compensate = partial(descent.move, rate=rate)
-            start = self._entropy.encode(latents, hyper_latents, self._quality_step, choose)
-        return choose, start
+        halo = self._model.architecture.synthesis_halo
+        descent = Descent(self._model.decoder, halo, *self._gains, padded, self._aim, self._multiplier)
+        for index in range(self._count):
+            if index % DRAFTED == 0:
+                draft = Predicted(choose)
+                self._drafting.encode(latents, hyper_latents, self.quality_step, draft)
+            decoded = draft.decoded(choose)
+            way = part if self._count <= len(lighter) else part + (LAST_PART - part) * index / self._count
+            choose = choose.of(relaxed(choose.wanted, decoded, descent.gradient(decoded), curvature, way))
+            if index == 0:
+                choose = choose.weighted(lighter[0])
+        return choose if self._count == 1 else choose.weighted(lighter[1] / lighter[0])

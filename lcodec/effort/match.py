@@ -6,7 +6,7 @@ The knob is the weight that errors have in the choice of symbols: heavier ones g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,9 +62,10 @@ class Judge:
         return Tried(coded, int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64)))
 
 
-def smallest(tried: Iterable[Tried], distortion: float) -> Tried:
-    """The smallest of the codes that are good enough, of which there must be one."""
-    return min((one for one in tried if one.distortion <= distortion), key=lambda one: one.size)
+def smallest(tried: Sequence[Tried], distortion: float) -> Tried:
+    """The smallest of the codes that are good enough, or the best."""
+    good = [one for one in tried if one.distortion <= distortion]
+    return min(good, key=lambda one: one.size) if good else min(tried, key=lambda one: one.distortion)
 
 
 def _fall(first: float, second: float) -> float:

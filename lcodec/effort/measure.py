@@ -1,4 +1,4 @@
-"""What a model's exporter measures for effort 1, once: how symbols are chosen where the synthesis is not run.
+"""What a model's exporter measures for effort, once: how symbols are chosen where what they decode to is not looked at.
 
 The weight of a channel is half the slope of lambda x distortion in the channel's own errors, as they are when symbols
 are chosen: the regression of the gradient on the errors. Errors of one sign add up in the picture, so that this is up
@@ -7,6 +7,11 @@ weights of lone errors the choice saved 1.3 % at quality 15, with these 2.2 (mea
 regressor, the distance from the predicted mean, says how far decoded latents had better stand out than the originals
 do. Half of that stretch gave the least rate at equal distortion, and about the distortion of plain rounding. What part
 of it gives just that, and how heavy the weights had better be, is then found by coding the photos.
+
+For descent (effort 2 and above) each channel's curvature is the regression, on the errors, of what they add to the
+gradient. What part of the way to the optimum latents move at a step, and how much lighter errors weigh then, is what
+trades distortion for bits best, by the slope of the photos' own rate and distortion. By how many points of quality
+steps may be coarser for the distortion of plain rounding is measured with it.
 """
 
 from __future__ import annotations
@@ -19,7 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lcodec.effort.rdoq import Rdoq
+from lcodec.arrays import EFFORT
+from lcodec.effort.descent import relaxed
+from lcodec.effort.rdoq import Predicted, Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel, Exchange
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
@@ -29,7 +36,6 @@ from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.metrics.differentiable import MIN_CROP, distortion
 from lcodec.networks.gains import QUALITY_STEPS, gain_at
 from lcodec.networks.ops_torch import TorchOps
-from lcodec.networks.steps import Place
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 from lcodec.zoo import Model
 
@@ -46,10 +52,16 @@ ANCHORS = 6
 CAUTIONS = (8.0, 20.0, 60.0)
 #: Weight with which every symbol is the nearest.
 NEAREST = 1e9
+#: Least curvature of a channel, as a share of the median.
+SHALLOW = 0.1
 #: A channel that hardly shows must not be free.
 FLOOR = 1e-3
 #: Largest part that a distance from the mean is stretched by, and parts of the measured stretch that are tried.
 STRETCH_MAX, PARTS = 0.3, (0.0, 0.1, 0.25, 0.5)
+#: Parts of the way that latents are moved, and factors of the weights, that are tried for a step of descent.
+WAYS, FACTORS = (0.06, 0.1, 0.16, 0.25), (1.0, 0.5, 0.25, 0.125)
+#: Quality steps to the quality by which gains are told as quality, and the least that is told, in points of 100.
+NEAR, FINEST = QUALITY_STEPS // 25, 0.01
 #: Share of the squares of both regressors that is added to them, for channels that have hardly any symbol.
 RIDGE = 0.02
 
@@ -62,32 +74,16 @@ class _Photo:
     wanted: Floats  #: (h, w, C) latents, in quantisation steps
     latents: Floats  #: likewise, in units of standard deviation
     hyper_latents: Floats
+    gradient: Floats  #: likewise, of lambda x distortion at them
     plain_db: float
     plain_size: int  #: bytes
-
-
-class _Means:
-    """An `Exchange` that remembers the predicted means."""
-
-    def __init__(self, choose: Exchange, shape: tuple[int, ...]) -> None:
-        self._choose, self.means = choose, np.empty(shape, np.float32)
-
-    def __call__(
-        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
-    ) -> npt.NDArray[np.int32]:
-        begin = 0
-        for place in where:
-            target = self.means[place]
-            target[...] = means[begin : begin + target.size].reshape(target.shape) / MEAN_STEPS
-            begin += target.size
-        return self._choose(step, indexes, means, where)
 
 
 class _Measurement:
     """One model at one quality."""
 
     def __init__(self, model: Model, entropy: EntropyModel, engine: Engine, quality_step: int) -> None:
-        self._entropy, self._engine, self._quality_step = entropy, engine, quality_step
+        self._entropy, self._engine, self.quality_step = entropy, engine, quality_step
         self._aim: Aim = model.goal.aim
         self._multiplier = model.goal.multiplier(quality_step / QUALITY_STEPS)
         self._analyses = Analyses(engine, model, quality_step)
@@ -102,9 +98,10 @@ class _Measurement:
         region = Region(0, 0, pixels.shape[0] // LATENT_STRIDE, pixels.shape[1] // LATENT_STRIDE)
         latents = self._analyses.latents(pixels, region)
         hyper_latents = self._analyses.hyper_latents(latents)
-        plain = self._entropy.encode(latents, hyper_latents, self._quality_step)
+        plain = self._entropy.encode(latents, hyper_latents, self.quality_step)
         wanted = (latents * self._steps).astype(np.float32)
-        return _Photo(pixels, wanted, latents, hyper_latents, self._db(plain, pixels), _size(plain))
+        gradient = self._gradient(wanted, pixels)
+        return _Photo(pixels, wanted, latents, hyper_latents, gradient, self._db(plain, pixels), _size(plain))
 
     def _db(self, coded: Coded, pixels: Pixels) -> float:
         decoded = np.empty_like(pixels)
@@ -112,7 +109,12 @@ class _Measurement:
         return psnr(pixels, decoded) if self._aim == "mse" else ms_ssim_db(ms_ssim(pixels, decoded))
 
     def _encode(self, photo: _Photo, choose: Exchange) -> Coded:
-        return self._entropy.encode(photo.latents, photo.hyper_latents, self._quality_step, choose)
+        return self._entropy.encode(photo.latents, photo.hyper_latents, self.quality_step, choose)
+
+    def _decoded(self, photo: _Photo, choose: Exchange) -> Floats:
+        """Decoded latents (h, w, C), in quantisation steps."""
+        decoded: Floats = (self._encode(photo, choose).values / MEAN_STEPS).astype(np.float32)
+        return decoded
 
     def _gradient(self, decoded: Floats, pixels: Pixels) -> Floats:
         """Gradient of lambda x distortion in decoded latents (h, w, C), in quantisation steps."""
@@ -134,8 +136,8 @@ class _Measurement:
         """
         sums = np.zeros((5, len(weights)))
         for photo in photos:
-            choose = _Means(Rdoq(photo.wanted, weights), photo.wanted.shape)
-            decoded = (self._encode(photo, choose).values / MEAN_STEPS).astype(np.float32)
+            choose = Predicted(Rdoq(photo.wanted, weights))
+            decoded = self._decoded(photo, choose)
             error, distance = decoded - photo.wanted, photo.wanted - choose.means
             gradient = self._gradient(decoded, photo.pixels)
             products = (error * error, error * distance, distance * distance, gradient * error, gradient * distance)
@@ -149,46 +151,108 @@ class _Measurement:
         )
         return by_error / np.maximum(squares, 1e-12), *both
 
-    def change(self, photos: Sequence[_Photo], weights: Floats, stretch: Floats) -> tuple[float, float]:
+    def change(self, photos: Sequence[_Photo], choices: Sequence[Rdoq]) -> tuple[float, float]:
         """Means over photos of the gain over plain rounding in dB, and of the logarithm of the size over its."""
         gains, sizes = [], []
-        for photo in photos:
-            coded = self._encode(photo, Rdoq(photo.wanted, weights, stretch=stretch))
+        for photo, choose in zip(photos, choices, strict=True):
+            coded = self._encode(photo, choose)
             gains.append(self._db(coded, photo.pixels) - photo.plain_db)
             sizes.append(math.log(_size(coded) / photo.plain_size))
         return float(np.mean(gains)), float(np.mean(sizes))
 
+    def drafts(self, choices: Sequence[Rdoq], photos: Sequence[_Photo]) -> list[Predicted]:
+        """What is predicted as the photos are coded by these choices."""
+        drafts = [Predicted(choose) for choose in choices]
+        for photo, draft in zip(photos, drafts, strict=True):
+            self._encode(photo, draft)
+        return drafts
 
-def measure_choice(model: Model, photos: Sequence[Pixels]) -> dict[str, Floats]:
-    """Measure the arrays of effort 1.
+    def curvature(self, photos: Sequence[_Photo], decoded: Sequence[Floats], gradients: Sequence[Floats]) -> Floats:
+        """By how much the gradient grows with an error of each channel: (C,)."""
+        added, squares = np.zeros((2, decoded[0].shape[2]))
+        for photo, values, gradient in zip(photos, decoded, gradients, strict=True):
+            error = values - photo.wanted
+            added += ((gradient - photo.gradient) * error).sum(axis=(0, 1), dtype=np.float64)
+            squares += np.square(error).sum(axis=(0, 1), dtype=np.float64)
+        found = added / np.maximum(squares, 1e-12)
+        # A channel that hardly shows must not move without bounds.
+        curvature: Floats = found.clip(min=np.median(found) * SHALLOW).astype(np.float32)
+        return curvature
+
+    def cheapest(
+        self,
+        photos: Sequence[_Photo],
+        choices: Sequence[Rdoq],
+        slope: float,
+        factors: Sequence[float] = FACTORS,
+    ) -> tuple[float, float, float]:
+        """The factor of the weights with the best trade of distortion for bits.
+
+        Args:
+            photos: to code.
+            choices: one for each.
+            slope: by how much the logarithm of the size grows with a dB.
+            factors: that are tried.
+
+        Returns:
+            Its logarithm, the logarithm of the size at the distortion of plain rounding, and the gain over that in dB.
+        """
+        changes = [self.change(photos, [choose.weighted(factor) for choose in choices]) for factor in factors]
+        costs = [
+            (gain < 0, size - slope * gain, math.log(factor), gain)
+            for (gain, size), factor in zip(changes, factors, strict=True)
+        ]
+        _, cost, factor, gain = min(costs)  # first of those that lose nothing
+        return factor, cost, gain
+
+    def gradients(self, photos: Sequence[_Photo], decoded: Sequence[Floats]) -> list[Floats]:
+        """Gradient of each photo at its decoded latents."""
+        return [self._gradient(values, photo.pixels) for values, photo in zip(decoded, photos, strict=True)]
+
+
+def measure_choice(model: Model, crops: Sequence[Pixels], photos: Sequence[Pixels]) -> dict[str, Floats]:
+    """Measure the arrays of effort.
 
     Args:
         model: to measure.
-        photos: (H, W, 3) each, those with a side below 64, or below what the distortion needs, are passed over.
+        crops: (H, W, 3) each, that the choice of symbols is measured on. Those with a side below 64, or below what the
+            distortion needs, are passed over.
+        photos: likewise, for descent: larger ones, for at the borders of a picture it gains less.
 
     Returns:
-        effort.weight, the logarithm of the bits that a squared error of one quantisation step is worth, and
-        effort.stretch, the logarithm of the factor of distances from the means: (A, C), at evenly spaced qualities.
-        Nothing if no photo is large enough: such a model codes at effort 1 as without effort.
+        Logarithms at evenly spaced qualities, (A, C): effort.weight of the bits that a squared error of one
+        quantisation step is worth, effort.stretch of the factor of distances from the means, effort.curvature of what
+        descent goes by (`lcodec.effort.descent`). And effort.part, (A, 1), of the part of the way that a step of it
+        goes; effort.lighter and effort.coarser, (A, 2), of the factors of the weights after one step and after two, and
+        of the points of quality that make up for what they gain.
+        Nothing if none is large enough: such a model codes at every effort as without.
     """
     least = MIN_CROP[model.goal.aim]
-    whole = [photo[: photo.shape[0] // 64 * 64, : photo.shape[1] // 64 * 64] for photo in photos]
-    usable = [photo for photo in whole if min(photo.shape[:2]) >= least]
-    if not usable:
+
+    def usable(pictures: Sequence[Pixels]) -> list[Pixels]:
+        whole = [picture[: picture.shape[0] // 64 * 64, : picture.shape[1] // 64 * 64] for picture in pictures]
+        return [picture for picture in whole if min(picture.shape[:2]) >= least]
+
+    crops, photos = usable(crops), usable(photos)
+    if not (crops and photos):
         return {}
-    pixels = sum(photo[..., 0].size for photo in usable)
-    engine = Engine("cpu", "numpy", pixels)
+    engine = Engine("cpu", "numpy", 0)
     entropy = engine.entropy(model)
-    rows = []
+    rows: list[dict[str, Floats]] = []
     for anchor in range(ANCHORS):
-        measurement = _Measurement(model, entropy, engine, round(anchor * QUALITY_STEPS / (ANCHORS - 1)))
-        rows.append(_measure_at(measurement, [measurement.photo(photo) for photo in usable], entropy.channels))
-    weights, stretches = zip(*rows, strict=True)
-    return {"effort.weight": np.stack(weights), "effort.stretch": np.stack(stretches)}
+        quality_step = round(anchor * QUALITY_STEPS / (ANCHORS - 1))
+        measurement = _Measurement(model, entropy, engine, quality_step)
+        coded = [measurement.photo(crop) for crop in crops]
+        weights, stretch = _measure_choice_at(measurement, coded, entropy.channels)
+        near = _Measurement(model, entropy, engine, quality_step + (-NEAR if anchor else NEAR))
+        whole = [measurement.photo(photo) for photo in photos]
+        descent = _measure_descent_at(measurement, whole, weights, stretch, near)
+        rows.append({"weight": weights, "stretch": stretch} | descent)
+    return {f"{EFFORT}{name}": np.log(np.stack([row[name] for row in rows])) for name in rows[0]}
 
 
-def _measure_at(measurement: _Measurement, photos: Sequence[_Photo], channels: int) -> tuple[Floats, Floats]:
-    """Logarithms of weights and stretches at one quality, (C,) each."""
+def _measure_choice_at(measurement: _Measurement, photos: Sequence[_Photo], channels: int) -> tuple[Floats, Floats]:
+    """Weights and stretches at one quality, (C,) each."""
     # First where all symbols are the nearest, then where they are chosen by what was found.
     alone, _, _ = measurement.regress(photos, np.full(channels, NEAREST, np.float32))
     _, error, distance = measurement.regress(photos, _weights(alone, CAUTIONS[0]))
@@ -198,7 +262,11 @@ def _measure_at(measurement: _Measurement, photos: Sequence[_Photo], channels: i
     least, best = math.inf, (_weights(error, CAUTIONS[-1]), np.ones(len(full), np.float32))
     for caution in CAUTIONS:
         weights = _weights(error, caution)
-        changes = [measurement.change(photos, weights, (1 + part * full).astype(np.float32)) for part in PARTS]
+        stretches = [(1 + part * full).astype(np.float32) for part in PARTS]
+        changes = [
+            measurement.change(photos, [Rdoq(photo.wanted, weights, stretch) for photo in photos])
+            for stretch in stretches
+        ]
         gains, sizes = (np.array(column) for column in zip(*changes, strict=True))
         # With the part the gain rises, and then falls again: what is wanted is the distortion of plain rounding. Other
         # photos (24 for validation) got 0.02 to 0.03 dB less than those measured with small models, up to 0.02 more
@@ -208,7 +276,48 @@ def _measure_at(measurement: _Measurement, photos: Sequence[_Photo], channels: i
         if gains.max() > 0 and size < least:
             part = float(np.interp(0, gains[rising], PARTS[rising]))
             least, best = size, (weights, (1 + part * full).astype(np.float32))
-    return np.log(best[0]), np.log(best[1])
+    return best
+
+
+def _measure_descent_at(
+    measurement: _Measurement, photos: Sequence[_Photo], weights: Floats, stretch: Floats, near: _Measurement
+) -> dict[str, Floats]:
+    """Curvatures (C,), part of the way (1,), and what follows one step and two (2,), at one quality.
+
+    `near` is another quality, by which gains in dB are told as bits and as quality.
+    """
+    others = [near.photo(photo.pixels) for photo in photos]
+    rise = float(np.mean([other.plain_db - photo.plain_db for other, photo in zip(others, photos, strict=True)]))
+    growth = np.mean(
+        [math.log(other.plain_size / photo.plain_size) for other, photo in zip(others, photos, strict=True)]
+    )
+    slope, points = float(growth) / rise, 100 * (near.quality_step - measurement.quality_step) / QUALITY_STEPS
+    choices = [Rdoq(photo.wanted, weights, stretch) for photo in photos]
+    drafts = measurement.drafts(choices, photos)
+    decoded = [draft.decoded(choose) for draft, choose in zip(drafts, choices, strict=True)]
+    gradients = measurement.gradients(photos, decoded)
+    curvature = measurement.curvature(photos, decoded, gradients)
+
+    def moved(part: float, choices: list[Rdoq], decoded: list[Floats], gradients: list[Floats]) -> list[Rdoq]:
+        return [
+            choose.of(relaxed(choose.wanted, values, gradient, curvature, part))
+            for choose, values, gradient in zip(choices, decoded, gradients, strict=True)
+        ]
+
+    found = [measurement.cheapest(photos, moved(way, choices, decoded, gradients), slope) for way in WAYS]
+    best = min(range(len(WAYS)), key=lambda index: found[index][1])
+    lighter, _, gain = found[best]
+    choices = [choose.weighted(math.exp(lighter)) for choose in moved(WAYS[best], choices, decoded, gradients)]
+    decoded = [draft.decoded(choose) for draft, choose in zip(drafts, choices, strict=True)]
+    twice = moved(WAYS[best], choices, decoded, measurement.gradients(photos, decoded))
+    more, _, gain_of_two = measurement.cheapest(photos, twice, slope, FACTORS[:2])
+    coarser = np.array([gain, gain_of_two]) / rise * points
+    return {
+        "curvature": curvature,
+        "part": np.array([WAYS[best]], np.float32),
+        "lighter": np.exp(np.array([lighter, lighter + more], np.float32)),
+        "coarser": coarser.clip(min=FINEST).astype(np.float32),
+    }
 
 
 def _size(coded: Coded) -> int:

@@ -5,96 +5,89 @@ have it, plus distortion (Sullivan and Wiegand, "Rate-distortion optimization fo
 distortion is a weight of the channel times the squared error of the latent.
 
 Symbols that are cheaper lie nearer to the predicted mean, and what decodes from them is flatter than the original. That
-is made up for in one of two ways. Either the distances of the latents from their means are stretched before the choice,
-each channel's by its own factor (`lcodec.effort.measure`): then the picture need not be coded before. Or the choice
-starts from a picture that is coded already, and goes through it as the coder does, step by step: before each step the
-latents that it codes move, to make up for the errors of all others as they are at that time.
+is made up for by distances of the latents from their means that are stretched before the choice, each channel's by its
+own factor (`lcodec.effort.measure`).
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import MEAN_STEPS
-from lcodec.networks.steps import STEPS, Place, places
+from lcodec.networks.steps import Place
 
-__all__ = ["Compensate", "Rdoq"]
+__all__ = ["Predicted", "Rdoq"]
 
 Floats = npt.NDArray[np.float32]
-#: Moves some latents, in place, to make up for the errors of the others: (latents (h, w, C) in quantisation steps,
-#: mask of those to move).
-Compensate = Callable[[Floats, npt.NDArray[np.bool_]], None]
 
 
 class Rdoq:
-    """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`, for one pass or several."""
+    """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`."""
 
-    #: Called before the steps of coding; each pass may have another.
-    compensate: Compensate | None = None
-
-    def __init__(
-        self,
-        latents: Floats,
-        weights: Floats,
-        decoded: Floats | None = None,
-        stretch: Floats | None = None,
-    ) -> None:
+    def __init__(self, latents: Floats, weights: Floats, stretch: Floats | None = None) -> None:
         """Begin a picture.
 
         Args:
             latents: (h, w, C) in quantisation steps.
             weights: (C,) bits that a squared error of one step is worth.
-            decoded: (h, w, C), as `latents` were decoded from an earlier code; needed to compensate.
             stretch: (C,) factors of the distances from the predicted means; 1 if left out.
         """
-        self._wanted = latents.copy()
-        self._decoded = np.zeros_like(latents) if decoded is None else decoded.copy()
-        self._weights, self._stretch = weights, stretch
-        self._step = len(STEPS)  #: that the latest batch was of; several bands of a picture share one
+        self.wanted, self._weights, self._stretch = latents, weights, stretch
 
     def __call__(
-        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+        self, _step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
     ) -> npt.NDArray[np.int32]:
         """Choose the symbols of one batch."""
-        if step != self._step:
-            self._step = step
-            self._begin_step()
-        shapes = [self._wanted[place].shape for place in where]
+        shapes = [self.wanted[place].shape for place in where]
 
         def of_channels(table: Floats) -> Floats:
             parts = (np.broadcast_to(table[at[2]], shape) for at, shape in zip(where, shapes, strict=True))
             return np.concatenate([part.ravel() for part in parts])
 
         centres = (means / MEAN_STEPS).astype(np.float32)
-        distances = np.concatenate([self._wanted[place].ravel() for place in where]) - centres
+        distances = np.concatenate([self.wanted[place].ravel() for place in where]) - centres
         if self._stretch is not None:
             distances *= of_channels(self._stretch)
-        symbols = _cheapest(distances, of_channels(self._weights), indexes)
-        decoded, begin = symbols + centres, 0
-        for place, shape in zip(where, shapes, strict=True):
-            end = begin + int(np.prod(shape))
-            self._decoded[place] = decoded[begin:end].reshape(shape)
+        return _cheapest(distances, of_channels(self._weights), indexes).astype(np.int32)
+
+    def of(self, latents: Floats) -> Rdoq:
+        """The same choice of other latents."""
+        return Rdoq(latents, self._weights, self._stretch)
+
+    def weighted(self, factor: float) -> Rdoq:
+        """The choice once more, with weights so many times as heavy."""
+        return Rdoq(self.wanted, self._weights * np.float32(factor), self._stretch)
+
+
+class Predicted:
+    """A choice that keeps what the entropy model predicts as the picture is coded."""
+
+    def __init__(self, choose: Rdoq) -> None:
+        """Let `choose` choose, for one coding."""
+        self._choose = choose
+        self._indexes = np.empty(choose.wanted.shape, np.uint8)
+        self.means = np.empty(choose.wanted.shape, np.float32)  #: (h, w, C), in quantisation steps
+
+    def __call__(
+        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+    ) -> npt.NDArray[np.int32]:
+        """Choose the symbols of one batch."""
+        begin = 0
+        for place in where:
+            end = begin + self.means[place].size
+            shape = self.means[place].shape
+            self._indexes[place] = indexes[begin:end].reshape(shape)
+            self.means[place] = means[begin:end].reshape(shape) / MEAN_STEPS
             begin = end
-        return symbols.astype(np.int32)
+        return self._choose(step, indexes, means, where)
 
-    def again(self, factor: float) -> Rdoq:
-        """The choice once more, of latents as they stand now, with weights so many times as heavy."""
-        return Rdoq(self._wanted, self._weights * np.float32(factor), stretch=self._stretch)
-
-    def _begin_step(self) -> None:
-        """Move what this step codes."""
-        if self.compensate is None:
-            return
-        moving = np.zeros(self._wanted.shape, np.bool_)
-        for place in places(self._step, self._wanted.shape[2]):
-            moving[place] = True
-        values = np.where(moving, self._wanted, self._decoded)
-        self.compensate(values, moving)
-        np.copyto(self._wanted, values, where=moving)
+    def decoded(self, choose: Rdoq) -> Floats:
+        """Latents (h, w, C) as they would be decoded if another choice met the same predictions, in steps."""
+        whole = [(slice(None), slice(None), slice(None))]
+        symbols = choose(0, self._indexes.ravel(), self.means.ravel() * np.float64(MEAN_STEPS), whole)
+        return symbols.reshape(self.means.shape).astype(np.float32) + self.means
 
 
 def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -> Floats:

@@ -62,7 +62,7 @@ def times_exp2(xp: Any, x: Any, exponent: npt.NDArray[np.int64], bits: int) -> A
 
     Args:
         xp: numpy or torch, the module of `x`.
-        x: (..., C) integers in float64, |x| <= ACTIVATION_MAX.
+        x: (..., C) integers in float64, |x| <= ACTIVATION_MAX; in float32 the result is nearly the same.
         exponent: (C,) in [-EXPONENT_MAX, EXPONENT_MAX].
         bits: -8 to 8.
 
@@ -72,8 +72,12 @@ def times_exp2(xp: Any, x: Any, exponent: npt.NDArray[np.int64], bits: int) -> A
     right = 15 - exponent // EXP2_SIZE - bits
     half = np.where(right > 0, np.exp2(right - 1.0), 0.0)
     factor = np.exp2(-right.astype(np.float64))
-    if xp is not np:
-        mantissa, half, factor = (xp.as_tensor(value, device=x.device) for value in (mantissa, half, factor))
+    if xp is np:
+        mantissa, half, factor = (value.astype(x.dtype, copy=False) for value in (mantissa, half, factor))
+    else:
+        mantissa, half, factor = (
+            xp.as_tensor(each, dtype=x.dtype, device=x.device) for each in (mantissa, half, factor)
+        )
     product = x * mantissa
     product += half
     product *= factor
@@ -82,18 +86,25 @@ def times_exp2(xp: Any, x: Any, exponent: npt.NDArray[np.int64], bits: int) -> A
 
 
 class FixedOps(Ops[Any]):
-    """Fixed-point backend over NumPy or torch arrays of float64 that hold integers.
+    """Fixed-point backend over NumPy or torch arrays of float64 that hold integers, or of float32, nearly.
 
     Only matrix products and shifted multiply-adds: convolution routines may pick Winograd or FFT, which are not exact.
     """
 
-    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], xp: Any = np, device: Any = None) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        xp: Any = np,
+        device: Any = None,
+        kind: type[np.floating[Any]] = np.float64,
+    ) -> None:
         """Take the layers in `arrays`: NAME.weight int16, NAME.bias int64, NAME.shift uint8; checks the bound of each.
 
         Args:
             arrays: of the model file.
             xp: numpy or torch.
             device: torch's device; None for NumPy.
+            kind: of the numbers: float64 is exact, float32 takes half the time.
 
         Raises:
             ModelError: a layer could overflow, so lcodec did not export this model.
@@ -107,8 +118,13 @@ class FixedOps(Ops[Any]):
                 weight, bias, shift = (arrays[f"{name}.{part}"] for part in ("weight", "bias", "shift"))
                 check_bound(name, weight, bias, shift)
                 factor = np.exp2(-shift.astype(np.float64))
-                layer = weight * (factor[:, None] if weight.ndim == 2 else factor), bias * factor
-                self.layers[name] = layer if xp is np else tuple(xp.as_tensor(value, device=device) for value in layer)
+                scaled = weight * (factor[:, None] if weight.ndim == 2 else factor), bias * factor
+                weight, bias = (value.astype(kind, copy=False) for value in scaled)
+                self.layers[name] = (
+                    (weight, bias)
+                    if xp is np
+                    else (xp.as_tensor(weight, device=device), xp.as_tensor(bias, device=device))
+                )
 
     def _limit(self, x: Any) -> Any:
         """Limit to ACTIVATION_MAX, in place."""

@@ -87,19 +87,26 @@ class Coded:
 class EntropyModel:
     """Fixed-point networks and integer tables of one model, ready to code pictures of any size and quality."""
 
-    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], xp: Any = np, device: Any = None) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        xp: Any = np,
+        device: Any = None,
+        kind: type[np.floating[Any]] = np.float64,
+    ) -> None:
         """Take the entropy part of a model file.
 
         Args:
             arrays: fixed-point layers (see `FixedOps`) and quality.{gain,scale,hyper_gain,hyper_scale} int32 (A, C).
             xp: numpy or torch, whose float64 carries the integers.
             device: torch's device.
+            kind: float64, or float32 for a model that makes drafts: in half the time, codes that no decoder can read.
 
         Raises:
             ModelError: arrays are missing, or not exact.
         """
-        self.xp, self.device = xp, device
-        self.ops = FixedOps(arrays, xp, device)
+        self.xp, self.device, self._kind = xp, device, kind
+        self.ops = FixedOps(arrays, xp, device, kind)
         try:
             self._quality = {name: arrays[f"quality.{name}"] for name in ("gain", "scale", "hyper_gain", "hyper_scale")}
         except KeyError as error:
@@ -219,8 +226,8 @@ class EntropyModel:
         return np.repeat(at.hyper_index, size[0] * size[1])
 
     def _place(self, values: npt.NDArray[Any]) -> Any:
-        """A float64 array of `xp` with a batch axis."""
-        array = np.ascontiguousarray(values[None], np.float64)
+        """An array of `xp` with a batch axis."""
+        array = np.ascontiguousarray(values[None], self._kind)
         return array if self.xp is np else self.xp.as_tensor(array, device=self.device)
 
     def _fetch(self, values: Any) -> npt.NDArray[np.float64]:

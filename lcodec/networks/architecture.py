@@ -135,9 +135,15 @@ class Architecture:
         if _exported(arrays):
             for name, width in (("", self.latents), ("hyper_", self.hyper_latents)):
                 widths |= {f"{QUALITY}{name}{what}": width for what in ("gain", "scale")}
-        effort = {f"{EFFORT}{what}": self.latents for what in ("weight", "stretch")}
-        if not effort.keys().isdisjoint(arrays):
-            widths |= effort
+        choice = {f"{EFFORT}{what}": self.latents for what in ("weight", "stretch")}
+        descent = {f"{EFFORT}curvature": self.latents} | {
+            f"{EFFORT}part": 1,
+            f"{EFFORT}lighter": 2,
+            f"{EFFORT}coarser": 2,
+        }
+        for measured in (choice, descent):
+            if not measured.keys().isdisjoint(arrays):
+                widths |= measured
         for name, width in widths.items():
             shape = arrays[name].shape
             if len(shape) != 2 or shape[0] < 2 or shape[1] != width:
@@ -271,6 +277,15 @@ class Architecture:
             if not layer.name.startswith(("analysis.", "hyper_analysis."))
         )
         return int(2.2 * _FLOAT * results)
+
+    def descent_bytes(self, height: int, width: int) -> int:
+        """Bytes that the gradient of a tile of `height` x `width` latents works in, without torch."""
+        halo, picture = 2 * self.synthesis_halo, 3 * LATENT_STRIDE**2
+        finer = (LATENT_STRIDE // FINE_STRIDE) ** 2
+        signs = 3 * (finer * self.fine * self.synthesis_fine_blocks + self.coarse * self.synthesis_coarse_blocks)
+        floats = 4 * finer * self.fine + 4 * picture + 2 * self.latents
+        bands = 2 * BAND_ARRAYS * BAND_POSITIONS * max(self.fine, self.coarse)
+        return (height + halo) * (width + halo) * (signs + _FLOAT * floats) + _FLOAT * bands
 
     @property
     def position_bytes(self) -> int:

@@ -62,6 +62,7 @@ class Finished:
     params: Parameters  #: the average to export, and all that is not trained
     photos: Sequence[npt.NDArray[np.uint8]]  #: a few to measure on, sides multiples of 64
     trained: Sequence[npt.NDArray[np.uint8]]  #: likewise, smaller, and of those it was trained on: to choose by
+    larger: Sequence[npt.NDArray[np.uint8]]  #: likewise, fewer and larger
     card: Callable[[Mapping[str, str]], str]  #: Markdown that says how it was made; the objective's rows come first
 
 

@@ -75,7 +75,7 @@ class RateDistortion(TrainingObjective):
         return {"valid": rows, "valid_loss": round(math.fsum(means[2::3]) / len(rows), 5)}
 
     def export(self, finished: Finished) -> list[str]:
-        """Write a model file; fixed point is measured on the photos, effort 1 on those of the training."""
+        """Write a model file; fixed point is measured on the photos, effort on those of the training."""
         try:
             arrays = model_arrays(finished.params)
         except ValueError as error:
@@ -83,7 +83,7 @@ class RateDistortion(TrainingObjective):
                 f"the trained networks cannot be exported: {error}; the run's folder keeps them"
             ) from error
         cost = rounding_loss(finished.params, arrays, finished.photos)
-        arrays |= measure_choice(as_model(arrays, finished.name, self.goal), finished.trained)
+        arrays |= measure_choice(as_model(arrays, finished.name, self.goal), finished.trained, finished.larger)
         low, high = self.goal.lambdas
         rows = {
             "aim": self.goal.aim,

@@ -25,7 +25,7 @@ from lcodec.training.settings import BEST_FILE, STATE_FILE, Settings
 from lcodec.training.state import Progress, State, goal_of, load_state
 from lcodec.zoo import Zoo
 
-__all__ = ["begin", "begin_from", "begin_generative", "examples", "finish"]
+__all__ = ["LARGER", "begin", "begin_from", "begin_generative", "examples", "finish"]
 
 #: Crops that the initial KLT is measured on, and their side; where no photo is as large, that of the smallest crop.
 _START_CROPS, _START_SIDES = 384, (128, 64)
@@ -34,8 +34,8 @@ _START_CROPS, _START_SIDES = 384, (128, 64)
 _ROUNDING = 1 / (255 * math.sqrt(12))
 #: Photos that the export may measure something on, and their largest side.
 _MEASURED = 8, 512
-#: Training photos that it may choose something by, and their largest side.
-_CHOSEN = 24, 256
+#: Training photos that it may choose something by, and their largest side: many small ones, and some larger.
+_CHOSEN, LARGER = (24, 256), (6, 512)
 
 
 def begin(photos: Photos, seed: int, objective: TrainingObjective, size: str) -> State:
@@ -118,8 +118,8 @@ def finish(
     summary = f"{state.progress.pixels / 1e9:.2f} gigapixels in {state.progress.step} steps"
     least = objective.min_crop
     measured = (held_out and examples(held_out, least, *_MEASURED)) or examples(photos, least, *_MEASURED)
-    trained = examples(photos, least, *_CHOSEN)
-    return objective.export(Finished(settings.out, name, summary, params, measured, trained, card))
+    trained, larger = (examples(photos, least, *these) for these in (_CHOSEN, LARGER))
+    return objective.export(Finished(settings.out, name, summary, params, measured, trained, larger, card))
 
 
 def examples(
