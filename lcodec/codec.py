@@ -18,7 +18,18 @@ from lcodec.container import Header, Part, check_size, pack, unpack
 from lcodec.defaults import MAX_PIXELS, MEMORY
 from lcodec.effort import Effort
 from lcodec.errors import DamagedError, LimitError, UsageError
-from lcodec.exact import FILL_BYTES, NO_ERRORS, Judge, Piece, Way, choose, drawn_parts, unpack_exact, window_of
+from lcodec.exact import (
+    FILL_BYTES,
+    NO_ERRORS,
+    Judge,
+    Piece,
+    Way,
+    check_streams,
+    choose,
+    drawn_parts,
+    unpack_exact,
+    window_of,
+)
 from lcodec.execution.engine import Backend, Device, Engine
 from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Layout, Region, by_strips
@@ -175,6 +186,7 @@ def decode(
     parts = dict(zip(layout.regions, container.parts, strict=True))
     coded = ((len(part.hyper), region.size) for region, part in parts.items() if not part.bare)
     found.entropy.check_lengths(coded, header.quality_step)
+    check_streams(container)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(found)
     network = Synthesis(engine, found, header.quality_step)

@@ -16,6 +16,7 @@ ALLOWED = {
     "advice": {"exact", "metrics", "picture"},
     "cli": {
         "advice",
+        "exact",
         "networks",
         "compare",
         "training",
@@ -53,7 +54,7 @@ ALLOWED = {
         "metrics",
         "walk",
     },
-    "targets": {"codec", "metrics", "networks", "picture", "zoo"},
+    "targets": {"codec", "container", "metrics", "networks", "picture", "zoo"},
     "codec": {"extras", "picture", "effort", "exact", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"arrays", "extras", "cores", "threads", "zoo", "networks", "entropy"},
     "effort": {"threads", "metrics", "execution", "goal", "zoo", "networks", "entropy"},

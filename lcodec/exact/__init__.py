@@ -7,9 +7,9 @@ exact pixels over those of the synthesis. The choice is by the model's own aim, 
 that a drawing costs few bits at low qualities, and is exact at high ones.
 """
 
-from lcodec.exact.choice import FILL_BYTES, NO_ERRORS, Judge, Piece, Way, choose, drawn_parts, window_of
+from lcodec.exact.choice import FILL_BYTES, NO_ERRORS, Judge, Piece, Way, choose, drawn_parts
 from lcodec.exact.look import drawn_pixels
-from lcodec.exact.stream import unpack_exact
+from lcodec.exact.stream import check_streams, exact_share, unpack_exact, window_of
 
 __all__ = [
     "FILL_BYTES",
@@ -17,9 +17,11 @@ __all__ = [
     "Judge",
     "Piece",
     "Way",
+    "check_streams",
     "choose",
     "drawn_parts",
     "drawn_pixels",
+    "exact_share",
     "unpack_exact",
     "window_of",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from lcodec.container import Part
 from lcodec.effort.match import decoded, distortion
 from lcodec.entropy.model import Coded
 from lcodec.exact.look import drawn_pixels, grown
-from lcodec.exact.stream import SIDE_MAX, coded_here, pack_exact
+from lcodec.exact.stream import SIDE_MAX, coded_here, pack_exact, window_of
 from lcodec.execution.engine import Spread
 from lcodec.execution.regions import Layout, Region
 from lcodec.execution.stages import Synthesis
@@ -28,7 +28,7 @@ from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.picture import Picture
 from lcodec.picture.alpha import fill_hidden
 
-__all__ = ["FILL_BYTES", "NO_ERRORS", "Judge", "Piece", "Way", "choose", "drawn_parts", "window_of"]
+__all__ = ["FILL_BYTES", "NO_ERRORS", "Judge", "Piece", "Way", "choose", "drawn_parts"]
 
 Samples = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -153,12 +153,6 @@ def choose(
             if _rate(pieces) + outside < least:
                 return parts, pieces
     return best
-
-
-def window_of(region: Region, pixels: NDArray[Any]) -> NDArray[Any]:
-    """The pixels of a region: a view of those of a picture, (H, W, ...)."""
-    top, bottom, left, right = (edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right))
-    return pixels[top:bottom, left:right]
 
 
 def _rate(pieces: Sequence[Piece]) -> int:

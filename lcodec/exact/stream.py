@@ -7,14 +7,19 @@ do for the same region.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lcodec.container import Container
 from lcodec.errors import DamagedError, LcodecError
+from lcodec.execution.regions import Layout, Region
+from lcodec.networks.transforms import LATENT_STRIDE
 
-__all__ = ["SIDE_MAX", "coded_here", "pack_exact", "unpack_exact"]
+__all__ = ["SIDE_MAX", "check_streams", "coded_here", "exact_share", "pack_exact", "unpack_exact", "window_of"]
 
 Samples = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -25,6 +30,12 @@ SIDE_MAX = (1 << 14) - 1
 _METHODS = {False: 4, True: 6}
 #: Bytes before the size of a lossless WebP: RIFF, size, WEBP, VP8L, size, and a byte that is always the same.
 _SIGNATURE, _HEAD = 0x2F, 21
+
+
+def window_of(region: Region, pixels: NDArray[Any]) -> NDArray[Any]:
+    """The pixels of a region: a view of those of a picture, (H, W, ...)."""
+    top, bottom, left, right = (edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right))
+    return pixels[top:bottom, left:right]
 
 
 def coded_here() -> bool:
@@ -66,13 +77,44 @@ def unpack_exact(body: bytes, pixels: Samples, *, whole: bool = False) -> None:
         whole: no pixel may be left out.
 
     Raises:
-        DamagedError: not a lossless WebP of this size, or not one that says of each pixel whether it is exact; sizes
-            are checked before anything is decoded.
+        DamagedError: not a lossless WebP of this size, or not one that says of each pixel whether it is exact.
         LcodecError: this Pillow has no WebP.
     """
     if not body:
         return
-    _check(body, pixels.shape[:2])
+    samples = _decoded(body, pixels.shape[:2])
+    opacity = samples[:, :, 3]
+    if not np.isin(opacity, (255,) if whole else (0, 255)).all():
+        raise DamagedError("damaged: the exact parts are not whole pixels of the picture")
+    colours = samples[:, :, :3] if pixels.shape[2] == 3 else samples[:, :, 1:2]
+    np.copyto(pixels, colours, where=opacity[:, :, None] == 255)
+
+
+def check_streams(container: Container) -> None:
+    """Refuse exact parts that are of another size than their regions, or no WebP, before anything is allocated."""
+    for body, size in _streams(container):
+        _check(body, size)
+
+
+def exact_share(container: Container) -> float:
+    """Return the share of a file's pixels that are exact, 0 to 1. Raises as `unpack_exact`."""
+    count = sum(int(np.count_nonzero(_decoded(body, size)[:, :, 3])) for body, size in _streams(container))
+    return count / (container.header.height * container.header.width)
+
+
+def _streams(container: Container) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+    """Each stream of a file, with the height and width of its region."""
+    header = container.header
+    extent = np.broadcast_to(np.False_, (header.height, header.width))  # takes no memory
+    regions = Layout.of(header.height, header.width, header.region).regions
+    for part, region in zip(container.parts, regions, strict=True):
+        if part.exact:
+            yield part.exact, window_of(region, extent).shape
+
+
+def _decoded(body: bytes, size: tuple[int, ...]) -> Samples:
+    """Samples (H, W, 4) of a stream."""
+    _check(body, size)
     if not coded_here():
         raise LcodecError("the picture has exact parts, coded as WebP, which this Pillow was built without")
     from PIL.WebPImagePlugin import WebPImageFile
@@ -82,11 +124,7 @@ def unpack_exact(body: bytes, pixels: Samples, *, whole: bool = False) -> None:
             samples = np.asarray(image.convert("RGBA"))
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DamagedError("damaged: the exact parts are not decodable") from error
-    opacity = samples[:, :, 3]
-    if samples.shape[:2] != pixels.shape[:2] or not np.isin(opacity, (255,) if whole else (0, 255)).all():
-        raise DamagedError("damaged: the exact parts are not whole pixels of the picture")
-    colours = samples[:, :, :3] if pixels.shape[2] == 3 else samples[:, :, 1:2]
-    np.copyto(pixels, colours, where=opacity[:, :, None] == 255)
+    return samples
 
 
 def _check(body: bytes, size: tuple[int, ...]) -> None:
