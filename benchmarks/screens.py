@@ -4,8 +4,8 @@ For pages of text, code, forms, charts, line art and patterns: bytes and PSNR of
 qualities 60 and 100, without exact parts, and of the last one with them as well; how many pictures come back exactly,
 which PSNR is no mean for; the bytes that AVIF 4:4:4 takes for at least the same PSNR, picture by picture (left empty
 where it cannot have it); those of a lossless WebP; and how many bytes each takes for the same PSNR as the rows before:
-for each picture and quality of those, the least that any quality takes for at least that PSNR. The results that are
-kept have the model that `mse` was trained on from before it, which saw photos alone.
+for each picture and quality of those, the least that any quality takes for at least that PSNR, be it between two that
+were tried. The results that are kept have the model that `mse` was trained on from before it, which saw photos alone.
 """
 
 from __future__ import annotations
@@ -130,11 +130,19 @@ def _same_psnr(before: Sequence[Found], after: Sequence[Found]) -> float:
     """
     ratios = []
     for first, second in zip(before, after, strict=True):
-        for size, reached, *_ in first.values():
-            enough = [other for other, as_good, *_ in second.values() if as_good >= reached]
-            if enough:
-                ratios.append(math.log(min(enough) / size))
+        for size, wanted, *_ in first.values():
+            least = min(_enough([(size, reached) for size, reached, *_ in second.values()], wanted), default=None)
+            if least is not None:
+                ratios.append(math.log(least / size))
     return 100 * math.expm1(np.mean(ratios))
+
+
+def _enough(curve: Sequence[tuple[int, float]], wanted: float) -> Iterator[float]:
+    """Bytes that are enough for a PSNR: at each quality, and between two of finite PSNR, on a line as in BD-rates."""
+    yield from (size for size, reached in curve if reached >= wanted)
+    for (size, reached), (more, better) in pairwise(curve):
+        if reached < wanted < better < math.inf:
+            yield size * (more / size) ** ((wanted - reached) / (better - reached))
 
 
 if __name__ == "__main__":

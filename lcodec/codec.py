@@ -89,12 +89,8 @@ def encode(
         require("torch", f"effort {effort}")
     plain = Way(fill_hidden(picture.pixels, picture.alpha))
     workers = partial(workers_to_encode, model.architecture, layout=layout, cores=engine.cores, extra=spent)
-    many, drawn = workers(memory), None
-    if exact:
-        with suppress(LimitError):  # no memory to look for exact parts
-            fewer = workers(memory - FILL_BYTES * picture.height * picture.width)
-            drawn = drawn_parts(picture, plain.pixels, layout)
-            many = many if drawn is None else fewer
+    many = workers(memory)
+    drawn, many = _drawn(picture, plain, layout, many, workers, memory) if exact else (None, many)
     # Quick codes choose what is exact, so that all levels of effort choose alike.
     quick = spent if effort < 2 or drawn is None else Effort(1, engine, coder, entropy, quality_step)
     done = _Shares(progress, len(layout.regions), 1 if drawn is None else 2 + (quick is not spent))
@@ -195,10 +191,12 @@ def decode(
 
     def decode_latents(region: Region) -> tuple[npt.NDArray[np.int32], int]:
         part = parts[region]
-        done(2 * layout.regions.index(region), 1)
         if part.bare:
-            return np.zeros((*region.size, entropy.channels), np.int32), 0
-        return entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+            decoded = np.zeros((*region.size, entropy.channels), np.int32), 0
+        else:
+            decoded = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+        done(2 * layout.regions.index(region), 1)
+        return decoded
 
     def synthesise(region: Region, window: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
         part = parts[region]
@@ -239,6 +237,20 @@ class _Shares:
         """All turns are done, or were not needed."""
         if self._over < self._turns:
             self._progress(1)
+
+
+def _drawn(
+    picture: Picture, plain: Way, layout: Layout, many: int, workers: Callable[[int], int], memory: int
+) -> tuple[npt.NDArray[np.bool_] | None, int]:
+    """Find what may be kept exactly, and how many regions, of `many`, are coded at a time in the memory left by that.
+
+    Nothing may be where the memory does not suffice: the networks code any picture in what they take for themselves.
+    """
+    with suppress(LimitError):
+        fewer = workers(memory - FILL_BYTES * picture.height * picture.width)
+        drawn = drawn_parts(picture, plain.pixels, layout)
+        return drawn, many if drawn is None else fewer
+    return None, many
 
 
 def _chunks(picture: Picture) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from PIL import Image, features
 from lcodec.codec import decode, encode
 from lcodec.container import Container, Part, pack, read_header, unpack
 from lcodec.errors import DamagedError, LcodecError
-from lcodec.exact import drawn_pixels, exact_share, look, stream, unpack_exact
+from lcodec.exact import FILL_BYTES, drawn_pixels, exact_share, look, stream, unpack_exact
 from lcodec.exact.stream import pack_exact
 from lcodec.execution import regions
 from lcodec.execution.memory import workers_to_encode
@@ -342,6 +342,19 @@ def test_without_the_memory_to_compare_a_page_is_coded_plain() -> None:
     least = int(str(error.value).split("at least ")[1].split(" MiB")[0]) << 20
     assert encode(original, MODEL, 50, memory=least) == encode(original, MODEL, 50, exact=False)
     assert "exact" in sections(encode(original, MODEL, 50, memory=least + (4 << 20)))
+
+
+def test_comparing_takes_no_more_memory_than_is_planned(cut: None) -> None:
+    alpha = np.where(np.arange(640) < 200, 0, 255).astype(np.uint8)[None].repeat(512, 0)
+    original, peaks = Picture(page(512, 640, photo=0.3), alpha=alpha), []
+    for exact in (False, True):
+        encode(original, MODEL, 20, exact=exact)  # what is made once and kept
+        tracemalloc.start()
+        data = encode(original, MODEL, 20, exact=exact)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert "exact" in sections(data)
+    assert 0.5 * FILL_BYTES < (peaks[1] - peaks[0]) / alpha.size < FILL_BYTES
 
 
 @pytest.mark.parametrize("name", ["mse", "mse-fast"])
