@@ -50,7 +50,11 @@ def advise(picture: Picture, data: bytes, quality: float, decode: Callable[[], P
     if lossless <= len(data):
         sizes = f"{lossless} bytes as a lossless PNG, {len(data)} as this file"
         return Advice(f"{sizes}: better keep such pictures as PNG or lossless WebP", lossless_is_smaller=True)
-    reached = psnr(picture.pixels, decode())
+    pixels, decoded = picture.pixels, decode()
+    if picture.alpha is not None:  # what nobody sees may have any colour
+        seen = (picture.alpha > 0)[:, :, None]
+        pixels, decoded = pixels * seen, decoded * seen
+    reached = psnr(pixels, decoded)
     low, high = _PROMISED
     if reached < low + (high - low) * quality / 100 - _FAR:
         poor = f"only {reached:.1f} dB at quality {quality:g}, for it is unlike a photo"

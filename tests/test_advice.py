@@ -65,5 +65,6 @@ def test_what_comes_out_poor_gets_a_word() -> None:
     assert poor is not None
     assert "only" in poor.note
     assert not poor.lossless_is_smaller
-    hidden = Picture(pixels, alpha=np.zeros((96, 128), np.uint8))
-    assert advise(hidden, bytes(100), 50, lambda: pixels) is None
+    alpha = np.where(np.arange(96)[:, None] + np.zeros(128, int) < 90, 255, 0).astype(np.uint8)
+    unseen = np.where(alpha[:, :, None] > 0, pixels, 255 - pixels)
+    assert advise(Picture(pixels, alpha=alpha), bytes(100), 50, lambda: unseen) is None
