@@ -92,6 +92,15 @@ def test_a_hole_of_two_blocks_is_closed() -> None:
     assert drawn.all()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_dither_is_drawn_be_it_of_each_channel_by_itself(channels: int) -> None:
+    shades = np.ascontiguousarray(PHOTO[100:196, 200:328, :channels])
+    noise = np.random.default_rng(0).integers(0, 51, shades.shape)
+    drawn = drawn_pixels(((shades + noise) // 51 * 51).clip(0, 255).astype(np.uint8))
+    assert drawn is not None
+    assert drawn.mean() > 0.9
+
+
 def test_one_colour_is_drawn_and_what_nobody_sees_is_not() -> None:
     assert drawn_pixels(np.full((30, 40, 3), 7, np.uint8)).all()  # type: ignore[union-attr]
     hidden = np.ones((64, 64), np.bool_)

@@ -42,7 +42,10 @@ def drawn_pixels(pixels: Samples, hidden: Mask | None = None) -> Mask | None:
         where next to nothing is drawn, as in a photo.
     """
     rows = max(_BLOCKS_AT_A_TIME // -(-pixels.shape[1] // BLOCK), 1) * BLOCK
-    found = [_look(pixels, top, min(top + rows, len(pixels))) for top in range(0, len(pixels), rows)]
+    strips = [(top, min(top + rows, len(pixels))) for top in range(0, len(pixels), rows)]
+    # In grey more pixels of a photo are equal by chance.
+    grey = all((pixels[top:bottom] == pixels[top:bottom, :, :1]).all() for top, bottom in strips)
+    found = [_look(pixels, top, bottom, grey=grey) for top, bottom in strips]
     drawn, flat = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if hidden is not None:
         unseen = _pooled(hidden, np.logical_and)
@@ -55,7 +58,7 @@ def drawn_pixels(pixels: Samples, hidden: Mask | None = None) -> Mask | None:
     return kept.repeat(BLOCK, axis=0)[:height].repeat(BLOCK, axis=1)[:, :width]
 
 
-def _look(pixels: Samples, top: int, bottom: int) -> tuple[Mask, Mask]:
+def _look(pixels: Samples, top: int, bottom: int, *, grey: bool) -> tuple[Mask, Mask]:
     """Which blocks of these rows are drawn, and which are flat: (rows / BLOCK, W / BLOCK) each, rounded up."""
     above = min(top, 2)
     planes = np.ascontiguousarray(pixels[top - above : bottom].transpose(2, 0, 1))
@@ -70,7 +73,6 @@ def _look(pixels: Samples, top: int, bottom: int) -> tuple[Mask, Mask]:
         if far == 1:
             step = np.maximum.reduce(np.maximum(here, there) - np.minimum(here, there))
             np.maximum(steps[later[1:]], step, out=steps[later[1:]])
-    grey = bool((planes == planes[:1]).all())  # in which more pixels of a photo are equal by chance
     counts = np.add.reduce(own[:, above:], dtype=np.uint8), equal[above:].astype(np.uint8), np.ones_like(steps[above:])
     by_channel, of_all, size = (_pooled(count, np.add, np.uint16) for count in counts)
     alike = by_channel >= EQUAL_CHANNELS * len(planes) * size
