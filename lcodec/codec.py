@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,18 @@ from lcodec.container import Header, Part, check_size, pack, unpack
 from lcodec.defaults import MAX_PIXELS, MEMORY
 from lcodec.effort import Effort
 from lcodec.errors import DamagedError, LimitError, UsageError
+from lcodec.exact import (
+    FILL_BYTES,
+    NO_ERRORS,
+    Judge,
+    Piece,
+    Way,
+    check_streams,
+    choose,
+    drawn_parts,
+    unpack_exact,
+    window_of,
+)
 from lcodec.execution.engine import Backend, Device, Engine
 from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Layout, Region, by_strips
@@ -40,6 +53,7 @@ def encode(
     device: Device = "auto",
     backend: Backend = "auto",
     memory: int = MEMORY,
+    exact: bool = True,
     progress: Callable[[float], None] = lambda _: None,
 ) -> bytes:
     """Encode a picture to the bytes of an .lcdc file.
@@ -52,6 +66,7 @@ def encode(
         device: "cuda" to use a GPU, "cpu" to use none.
         backend: for tests; which implementation runs.
         memory: bytes that the process may hold besides the picture and its file; limits the regions coded at a time.
+        exact: keep what is drawn exactly where that pays (`lcodec.exact`) and `memory` allows to find out.
         progress: is told the part that is done, 0 to 1: after each region, and within one at slow levels of effort.
 
     Raises:
@@ -67,23 +82,45 @@ def encode(
     engine = Engine(device, backend, picture.height * picture.width)
     entropy = engine.entropy(model)
     # What is coded does not depend on the synthesis that is to show it: a generative one leaves that to its base.
-    spent = Effort(effort, engine, model.base or model, entropy, quality_step, layout)
-    analyses = Analyses(engine, model, spent.quality_step)
+    coder = model.base or model
+    spent = Effort(effort, engine, coder, entropy, quality_step, layout)
     if spent.uses_torch:
         require("torch", f"effort {effort}")
-    pixels = fill_hidden(picture.pixels, picture.alpha)
-    done = _Shares(progress, len(layout.regions))
+    plain = Way(fill_hidden(picture.pixels, picture.alpha))
+    workers = partial(workers_to_encode, model.architecture, layout=layout, cores=engine.cores, extra=spent)
+    many = workers(memory)
+    drawn, many = _drawn(picture, plain, layout, many, workers, memory) if exact else (None, many)
+    # Quick codes choose what is exact, so that all levels of effort choose alike.
+    quick = spent if effort < 2 or drawn is None else Effort(1, engine, coder, entropy, quality_step, layout)
+    done = _Shares(progress, len(layout.regions), 1 if drawn is None else 2 + (quick is not spent))
 
-    def code(region: Region) -> tuple[Part, int]:
-        tell = partial(done, layout.regions.index(region))
-        latents = analyses.latents(pixels, region)
-        hyper_latents = analyses.hyper_latents(latents)
-        coded = spent.code(latents, hyper_latents, pixels, region, tell)
-        tell(1)
-        return Part(coded.hyper, coded.latents), coded.check
+    def code(way: Way, judge: Judge | None = None, spent: Effort = quick) -> list[Piece]:
+        analyses = Analyses(engine, model, spent.quality_step)
 
-    with engine.spread(workers_to_encode(model.architecture, memory, layout, engine.cores, spent)) as spread:
-        parts, checks = zip(*spread(code, layout.regions), strict=True)
+        def code_one(region: Region) -> Piece:
+            exact = way.exact.get(region, b"")
+            if region in way.bare:
+                return Piece(Part(b"", b"", exact))
+            tell = partial(done, layout.regions.index(region))
+            latents = analyses.latents(way.pixels, region)
+            hyper_latents = analyses.hyper_latents(latents)
+            coded = spent.code(latents, hyper_latents, way.pixels, region, tell)
+            tell(1)
+            errors = judge.errors(region, coded) if judge else NO_ERRORS
+            return Piece(Part(coded.hyper, coded.latents, exact), coded.check, errors)
+
+        pieces = spread(code_one, layout.regions)
+        done.turn()
+        return pieces
+
+    with engine.spread(many) as spread:
+        way, pieces = plain, None
+        if drawn is not None:
+            judge = Judge(Synthesis(engine, coder, quality_step), coder.goal, quality_step, plain.pixels, drawn)
+            way, pieces = choose(picture, plain, judge, layout, code, spread, slowly=effort > 2)
+        if pieces is None or quick is not spent:
+            pieces = code(way, spent=spent)
+    done.finish()
     header = Header(
         picture.width,
         picture.height,
@@ -91,11 +128,11 @@ def encode(
         spent.quality_step,
         model.entropy_id,
         model.synthesis_id,
-        _joint(checks),
+        _joint([piece.check for piece in pieces]),
         {},
         region=layout.region_px,
     )
-    return pack(header, parts, _chunks(picture))
+    return pack(header, [piece.part for piece in pieces], _chunks(picture))
 
 
 def decode(
@@ -144,7 +181,9 @@ def decode(
     found = zoo.find(header.entropy_id, header.synthesis_id, model, realism)
     layout = Layout.of(header.height, header.width, header.region)
     parts = dict(zip(layout.regions, container.parts, strict=True))
-    found.entropy.check_lengths(((len(part.hyper), region.size) for region, part in parts.items()), header.quality_step)
+    coded = ((len(part.hyper), region.size) for region, part in parts.items() if not part.bare)
+    found.entropy.check_lengths(coded, header.quality_step)
+    check_streams(container)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(found)
     network = Synthesis(engine, found, header.quality_step)
@@ -153,12 +192,18 @@ def decode(
 
     def decode_latents(region: Region) -> tuple[npt.NDArray[np.int32], int]:
         part = parts[region]
-        latents = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+        if part.bare:
+            decoded = np.zeros((*region.size, entropy.channels), np.int32), 0
+        else:
+            decoded = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
         done(2 * layout.regions.index(region), 1)
-        return latents
+        return decoded
 
     def synthesise(region: Region, window: npt.NDArray[np.int32], origin: tuple[int, int]) -> None:
-        network.pixels(window, origin, region, pixels)
+        part = parts[region]
+        if not part.bare:
+            network.pixels(window, origin, region, pixels)
+        unpack_exact(part.exact, window_of(region, pixels), whole=part.bare)
         done(2 * layout.regions.index(region) + 1, 1)
 
     workers = workers_to_decode(found.architecture, memory, layout, engine.cores)
@@ -175,15 +220,38 @@ def decode(
 
 
 class _Shares:
-    """Adds up the parts that are done of equal shares, which several threads work on."""
+    """Adds up the parts that are done of equal shares, which several threads work on, in one turn after another."""
 
-    def __init__(self, progress: Callable[[float], None], count: int) -> None:
-        self._progress, self._done = progress, [0.0] * count
+    def __init__(self, progress: Callable[[float], None], count: int, turns: int = 1) -> None:
+        self._progress, self._done, self._turns, self._over = progress, [0.0] * count, turns, 0
 
     def __call__(self, share: int, part: float) -> None:
         """Of this share, this part is done, 0 to 1."""
         self._done[share] = part
-        self._progress(sum(self._done) / len(self._done))
+        self._progress((self._over + sum(self._done) / len(self._done)) / self._turns)
+
+    def turn(self) -> None:
+        """All shares are done; what is told next is of another turn."""
+        self._done, self._over = [0.0] * len(self._done), self._over + 1
+
+    def finish(self) -> None:
+        """All turns are done, or were not needed."""
+        if self._over < self._turns:
+            self._progress(1)
+
+
+def _drawn(
+    picture: Picture, plain: Way, layout: Layout, many: int, workers: Callable[[int], int], memory: int
+) -> tuple[npt.NDArray[np.bool_] | None, int]:
+    """Find what may be kept exactly, and how many regions, of `many`, are coded at a time in the memory left by that.
+
+    Nothing may be where the memory does not suffice: the networks code any picture in what they take for themselves.
+    """
+    with suppress(LimitError):
+        fewer = workers(memory - FILL_BYTES * picture.height * picture.width)
+        drawn = drawn_parts(picture, plain.pixels, layout)
+        return drawn, many if drawn is None else fewer
+    return None, many
 
 
 def _chunks(picture: Picture) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO
 
 from lcodec.defaults import CHUNK_MAX
@@ -40,12 +41,14 @@ SIDE_MAX = (1 << 24) - 1
 REGION_UNIT = 64
 #: Types of optional chunks: name -> type.
 CHUNKS = {"icc": 1, "exif": 2, "xmp": 3, "alpha": 4}
+#: Sections of a picture, the last one only with its flag; with regions, each of these has a part in every one.
+_PARTS = ("hyper", "latents", "exact")
 #: Chunks that come compressed by means of their own (`lcodec.picture.alpha`): all others are deflated here.
 _PACKED = {"alpha"}
 #: Most optional chunks in a file.
 CHUNK_COUNT_MAX = 16
 
-_GREY, _HAS_CHUNKS, _HAS_REGIONS = 1, 2, 4
+_GREY, _HAS_CHUNKS, _HAS_REGIONS, _HAS_EXACT = 1, 2, 4, 8
 _IDS = struct.Struct("<H8s4sI")
 _CRC = struct.Struct("<I")
 
@@ -61,7 +64,7 @@ class Header:
     entropy_id: bytes  #: 8 bytes: which entropy model reads the sections
     synthesis_id: bytes  #: 4 bytes: which synthesis was meant for its latents
     check: int  #: CRC-32 of the symbols
-    sections: dict[str, int]  #: name -> bytes, in the order of the file: regions, hyper, latents, then chunks
+    sections: dict[str, int]  #: name -> bytes, in the order of the file: regions, hyper, latents, exact, then chunks
     size: int = 0  #: bytes of the header itself
     region: int = 0  #: side of a region in pixels; 0: the picture is not cut
 
@@ -79,7 +82,7 @@ class Header:
 
     @property
     def overhead(self) -> int:
-        """Bytes that are neither coded hyper-latents nor latents nor optional chunks."""
+        """Bytes of no section."""
         return self.size + _CRC.size
 
     def check_length(self, size: int) -> None:
@@ -96,6 +99,12 @@ class Part:
 
     hyper: bytes
     latents: bytes
+    exact: bytes = b""  #: pixels that are kept as they are (`lcodec.exact`)
+
+    @property
+    def bare(self) -> bool:
+        """Whether the networks have no part in it: all of its pixels are exact."""
+        return bool(self.exact) and not (self.hyper or self.latents)
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,12 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
         CHUNKS[name]: content if name in _PACKED else zlib.compress(content, 9) for name, content in chunks.items()
     }
     flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed) | _HAS_REGIONS * bool(header.region)
-    table = b"".join(_varint(len(part.hyper)) + _varint(len(part.latents)) for part in parts) if header.region else b""
+    kinds = [[part.hyper for part in parts], [part.latents for part in parts]]
+    if any(part.exact for part in parts):
+        flags |= _HAS_EXACT
+        kinds.append([part.exact for part in parts])
+    sizes = [_varint(len(body)) for bodies in zip(*kinds, strict=True) for body in bodies]
+    table = b"".join(sizes) if header.region else b""
     fields = [
         MAGIC,
         bytes((VERSION, flags)),
@@ -166,11 +180,11 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
     ]
     if header.region:
         fields += [_varint(header.region // REGION_UNIT), _varint(len(table))]
-    fields += [_varint(sum(len(part.hyper) for part in parts)), _varint(sum(len(part.latents) for part in parts))]
+    fields += [_varint(sum(map(len, bodies))) for bodies in kinds]
     if compressed:
         fields.append(_varint(len(compressed)))
         fields += [bytes((kind,)) + _varint(len(body)) for kind, body in compressed.items()]
-    fields += [table, *(part.hyper for part in parts), *(part.latents for part in parts), *compressed.values()]
+    fields += [table, *chain.from_iterable(kinds), *compressed.values()]
     check = 0
     for field in fields:
         check = zlib.crc32(field, check)
@@ -192,7 +206,7 @@ def read_header(data: bytes) -> Header:
     version, flags = reader.byte(), reader.byte()
     if version != VERSION:
         raise DamagedError(f"made by a later lcodec (container version {version}), or damaged")
-    if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS):
+    if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS | _HAS_EXACT):
         raise DamagedError("made by a later lcodec (unknown flags), or damaged")
     width, height = reader.varint(), reader.varint()
     quality_step, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
@@ -204,7 +218,7 @@ def read_header(data: bytes) -> Header:
         if not 0 < region < max(width, height):
             raise DamagedError("damaged: a field of the header is out of range")
         sections["regions"] = reader.varint()
-    sections |= {"hyper": reader.varint(), "latents": reader.varint()}
+    sections |= {name: reader.varint() for name in _PARTS[: 3 if flags & _HAS_EXACT else 2]}
     if flags & _HAS_CHUNKS:
         count = reader.varint()
         if not 0 < count <= CHUNK_COUNT_MAX:
@@ -256,22 +270,22 @@ def unpack(data: bytes) -> Container:
     chunks = {
         name: bytes(bodies[name]) if name in _PACKED else _decompress(bodies[name]) for name in CHUNKS if name in bodies
     }
+    sections = [bodies[name] for name in _PARTS if name in bodies]
     if not header.region:
-        return Container(header, [Part(bytes(bodies["hyper"]), bytes(bodies["latents"]))], chunks)
-    return Container(header, _cut(header, bytes(bodies["regions"]), bodies["hyper"], bodies["latents"]), chunks)
+        return Container(header, [Part(*map(bytes, sections))], chunks)
+    return Container(header, _cut(header, bytes(bodies["regions"]), sections), chunks)
 
 
-def _cut(header: Header, table: bytes, hyper: memoryview, latents: memoryview) -> list[Part]:
+def _cut(header: Header, table: bytes, sections: Sequence[memoryview]) -> list[Part]:
     """Cut the sections into those of the regions, as the table of their sizes says."""
     rows, columns = header.regions
-    if 2 * rows * columns > len(table):  # before anything is made for each of them
+    if len(sections) * rows * columns > len(table):  # before anything is made for each of them
         raise DamagedError(f"damaged: {len(table)} bytes cannot be the table of {rows * columns} regions")
-    reader, parts, at_hyper, at_latents = _Reader(table), [], 0, 0
+    reader, parts, at = _Reader(table), [], [0] * len(sections)
     for _ in range(rows * columns):
-        next_hyper, next_latents = at_hyper + reader.varint(), at_latents + reader.varint()
-        parts.append(Part(bytes(hyper[at_hyper:next_hyper]), bytes(latents[at_latents:next_latents])))
-        at_hyper, at_latents = next_hyper, next_latents
-    if (reader.at, at_hyper, at_latents) != (len(table), len(hyper), len(latents)):
+        begin, at = at, [place + reader.varint() for place in at]
+        parts.append(Part(*(bytes(body[slice(*ends)]) for body, *ends in zip(sections, begin, at, strict=True))))
+    if [reader.at, *at] != [len(table), *map(len, sections)]:
         raise DamagedError("damaged: the table of regions does not add up")
     return parts
 

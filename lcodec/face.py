@@ -129,7 +129,8 @@ def encode(
 
     An array has no metadata. Those of a Pillow image are kept: its `info` has the colour profile (where it is one for
     such samples), EXIF and XMP. The orientation that these say is applied, as `PIL.ImageOps.exif_transpose` does, and
-    set to 1. Alpha is kept without loss, unless it is 255 everywhere.
+    set to 1. Alpha is kept without loss, unless it is 255 everywhere. Text, charts and the like are kept exactly where
+    that costs less at the quality.
 
     Args:
         image: an array of uint8 and of shape (H, W) or (H, W, 1) for grey, (H, W, 3) for RGB, (H, W, 2) or (H, W, 4)

@@ -6,6 +6,9 @@ Quality acts inside the analysis, as gains of its fine features: the latents of 
 another, so each trial codes the picture anew (two thirds of a second of one core for 768x512: `encode_s` in
 `benchmarks/results/kodak-mse.csv`). That is why there are few: the logarithm of the size, PSNR, and MS-SSIM in dB are
 nearly straight lines over quality, which a secant follows.
+
+Exact parts (`lcodec.exact`) are a step in it: from the quality on that they pay at, files are larger and PSNR may be
+infinite. What lies inside of the step only codes without them reach.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from lcodec import codec
+from lcodec.container import read_header
 from lcodec.defaults import MEMORY
 from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
@@ -25,7 +30,7 @@ from lcodec.zoo import Model, Zoo
 
 __all__ = ["CODINGS_MAX", "Found", "Name", "Target", "encode_to"]
 
-#: Most codings of a picture.
+#: Most codings of a picture; as many again, without exact parts, where these are more than was asked for.
 CODINGS_MAX = 8
 #: Quality levels that one unit of the searched scale (a dB, or a natural logarithm of bytes) spans, about: the
 #: shipped models on Kodak. Only the second trial depends on it.
@@ -91,7 +96,7 @@ def encode_to(
     target: Target,
     *,
     zoo: Zoo,
-    code: Callable[[Picture, Model, float], bytes] = codec.encode,
+    code: Callable[..., bytes] = codec.encode,
     device: codec.Device = "auto",
     memory: int = MEMORY,
 ) -> Found:
@@ -111,8 +116,8 @@ def encode_to(
     """
     pixels = picture.width * picture.height
 
-    def attempt(level: int) -> _Trial:
-        data = code(picture, model, level * 100 / QUALITY_STEPS)
+    def attempt(level: int, *, exact: bool) -> _Trial:
+        data = code(picture, model, level * 100 / QUALITY_STEPS, exact=exact)
         if target.is_size:
             reached = 8 * len(data) / pixels if target.name == "bpp" else len(data)
             return _Trial(level, math.log(reached), reached <= target.value, data, reached)
@@ -126,11 +131,17 @@ def encode_to(
             raise LimitError(str(error)) from error
         return _Trial(level, ms_ssim_db(reached), reached >= target.value, data, reached)
 
-    if target.is_size:
-        best, codings = _search(attempt, math.log(target.value), ceiling=True, slope=1 / LEVELS_PER_LOG_BYTE)
-    else:
+    def search(*, exact: bool) -> tuple[_Trial, int]:
+        tried = partial(attempt, exact=exact)
+        if target.is_size:
+            return _search(tried, math.log(target.value), ceiling=True, slope=1 / LEVELS_PER_LOG_BYTE)
         floor = target.value if target.name == "min-psnr" else ms_ssim_db(target.value)
-        best, codings = _search(attempt, floor, ceiling=False, slope=1 / LEVELS_PER_DB)
+        return _search(tried, floor, ceiling=False, slope=1 / LEVELS_PER_DB)
+
+    best, codings = search(exact=True)
+    if "exact" in read_header(best.data).sections and not (target.is_size and best.met):
+        other, more = search(exact=False)
+        best, codings = min(best, other, key=lambda trial: (not trial.met, len(trial.data))), codings + more
     if not best.met:
         raise LimitError(
             f"{target.say(target.value)} is out of reach: quality {best.level * 100 / QUALITY_STEPS:g} "

@@ -1,4 +1,4 @@
-"""Pictures unlike photos get a word; photos get none, and are not decoded for it."""
+"""Pictures that would be better off elsewhere get a word; photos get none, and are not decoded for it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lcodec.advice import advise, looks_drawn
+from lcodec.advice import advise
 from lcodec.codec import decode, encode
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
-from tests.support.pictures import picture
+from tests.support.pictures import page, picture
 
 ZOO = Zoo()
 PHOTO = np.asarray(Image.open(Path(__file__).parent / "data" / "photo.jpg").convert("RGB"))
@@ -32,28 +32,39 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_what_is_drawn_gets_a_word(name: str) -> None:
-    for pixels in (DRAWN[name], DRAWN[name][:, :, :1]):
-        assert looks_drawn(pixels)
-        original = Picture(np.ascontiguousarray(pixels))
-        data = encode(original, ZOO.load("mse"), 100)
-        advice = advise(original, data, 100, lambda data=data: decode(data, ZOO).pixels)
-        assert advice is not None
-        assert "PNG" in advice.note
-        assert "\n" not in advice.note
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_drawn_is_exact_and_gets_no_word(name: str, channels: int) -> None:
+    original = Picture(np.ascontiguousarray(DRAWN[name][:, :, :channels]))
+    data = encode(original, ZOO.load("mse"), 100)
+    pixels = decode(data, ZOO).pixels
+    assert (pixels == original.pixels).all()
+    assert advise(original, data, 100, lambda: pixels) is None
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_where_a_lossless_file_is_smaller_it_says_so(name: str) -> None:
+    original = Picture(DRAWN[name])
+    data = encode(original, ZOO.load("mse"), 100, exact=False)
+    advice = advise(original, data, 100, lambda: pytest.fail("decoded"))
+    assert advice is not None
+    assert advice.lossless_is_smaller
+    assert "PNG" in advice.note
+    assert "\n" not in advice.note
 
 
 @pytest.mark.parametrize("pixels", [PHOTO, PHOTO[:, :, :1], picture(200, 300), PHOTO[:40, :40]])
 def test_photos_get_none_and_are_not_decoded(pixels: np.ndarray) -> None:
-    assert not looks_drawn(pixels)
     assert advise(Picture(np.ascontiguousarray(pixels)), b"", 0, lambda: pytest.fail("decoded")) is None
 
 
-def test_what_comes_out_well_gets_none() -> None:
-    """It looks drawn, but neither is a lossless file smaller nor the picture poor."""
-    pixels = PHOTO // 64 * 64  # 64 colours, as noisy as the photo
-    assert looks_drawn(pixels)
-    assert advise(Picture(pixels), bytes(1000), 50, lambda: pixels) is None
-    poor = advise(Picture(pixels), bytes(1000), 50, lambda: 255 - pixels)
+def test_what_comes_out_poor_gets_a_word() -> None:
+    """It is drawn, a lossless file would be larger, and nothing is exact: as at low qualities."""
+    pixels = page(96, 128)
+    assert advise(Picture(pixels), bytes(100), 50, lambda: pixels) is None
+    poor = advise(Picture(pixels), bytes(100), 50, lambda: 255 - pixels)
     assert poor is not None
+    assert "only" in poor.note
     assert not poor.lossless_is_smaller
+    alpha = np.where(np.arange(96)[:, None] + np.zeros(128, int) < 90, 255, 0).astype(np.uint8)
+    unseen = np.where(alpha[:, :, None] > 0, pixels, 255 - pixels)
+    assert advise(Picture(pixels, alpha=alpha), bytes(100), 50, lambda: unseen) is None

@@ -39,12 +39,13 @@ def sealed(body: bytes) -> bytes:
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
-@given(headers, bodies, bodies, st.none() | bodies)
-def test_round_trip(header: Header, hyper: bytes, latents: bytes, icc: bytes | None) -> None:
+@given(headers, bodies, bodies, bodies, st.none() | bodies)
+def test_round_trip(header: Header, hyper: bytes, latents: bytes, exact: bytes, icc: bytes | None) -> None:
     chunks = {} if icc is None else {"icc": icc}
-    data = pack(header, [Part(hyper, latents)], chunks)
+    data = pack(header, [Part(hyper, latents, exact)], chunks)
     container = unpack(data)
-    assert (container.parts, container.chunks) == ([Part(hyper, latents)], chunks)
+    assert (container.parts, container.chunks) == ([Part(hyper, latents, exact)], chunks)
+    assert ("exact" in container.header.sections) == bool(exact) == bool(data[5] & 8)
     fields = ("width", "height", "grey", "quality_step", "entropy_id", "synthesis_id", "check")
     assert all(getattr(container.header, name) == getattr(header, name) for name in fields)
     assert container.header.total == len(data)
@@ -59,7 +60,11 @@ def test_regions_round_trip(width: int, height: int, units: int, body: bytes, ra
         return
     header = Header(width, height, False, 0, b"entropy!", b"synt", 7, {}, region=side)
     rows, columns = header.regions
-    parts = [Part(body[: random.randrange(60)], body[random.randrange(60) :]) for _ in range(rows * columns)]
+    most = random.choice((1, 60))  # of exact parts: mostly, there are none
+    parts = [
+        Part(body[: random.randrange(60)], body[random.randrange(60) :], body[: random.randrange(most)])
+        for _ in range(rows * columns)
+    ]
     data = pack(header, parts, {"icc": body})
     container = unpack(data)
     assert container.parts == parts
@@ -127,7 +132,7 @@ def test_any_header_is_read_or_refused(tail: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value", "message"),
-    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 8, "flags"), (11, 0xFF, "range")],
+    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 16, "flags"), (11, 0xFF, "range")],
 )
 def test_fields_are_checked_behind_a_right_checksum(at: int, value: int, message: str) -> None:
     body = bytearray(EXAMPLE[:-4])

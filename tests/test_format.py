@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -95,8 +96,10 @@ def rows_of(body: bytes, height: int, width: int) -> bytes:
     return bytes(values)
 
 
-def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, bool]:
-    """Latents in 1/16 of a step, and whether both checks hold."""
+def decode(
+    data: bytes, arrays: dict[str, npt.NDArray[Any]], exact: npt.NDArray[np.uint8] | None = None
+) -> tuple[Integers, bool]:
+    """Latents in 1/16 of a step, and whether both checks hold; exact pixels are put into `exact` (H, W, 4)."""
     assert data[:5] == b"\x8bLCD\x01"
     side = table = 0
     width, at = varint(data, 6)
@@ -109,6 +112,7 @@ def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, 
         table, at = varint(data, at)
     size_z, at = varint(data, at)
     size_y, at = varint(data, at)
+    size_exact, at = varint(data, at) if data[5] & 8 else (0, at)
     if data[5] & 2:
         count, at = varint(data, at)
         for _ in range(count):
@@ -116,12 +120,18 @@ def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, 
     right = zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     rows, columns = -(-height // 16), -(-width // 16)
     if not side:
-        v, own = decode_region(data[at : at + size_z], data[at + size_z :][:size_y], rows, columns, quality, arrays)
+        y_at = at + size_z
+        if exact is not None:
+            exact[...] = exact_of(data[y_at + size_y :][:size_exact], height, width)
+        if size_exact and not size_z + size_y:
+            return np.zeros((rows, columns, arrays["quality.gain"].shape[1]), np.int64), right and check == 0
+        v, own = decode_region(data[at:y_at], data[y_at:][:size_y], rows, columns, quality, arrays)
         return v, right and own == check
 
     z_at = at + table
     y_at, z_end = z_at + size_z, z_at + size_z
-    y_end = y_at + size_y
+    exact_at, y_end = y_at + size_y, y_at + size_y
+    exact_end = exact_at + size_exact
     values: list[list[Integers]] = []
     checks = []
     for top in range(0, rows, 4 * side):
@@ -129,14 +139,32 @@ def decode(data: bytes, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Integers, 
         for left in range(0, columns, 4 * side):
             z_size, at = varint(data, at)
             y_size, at = varint(data, at)
+            exact_size, at = varint(data, at) if data[5] & 8 else (0, at)
             size = min(4 * side, rows - top), min(4 * side, columns - left)
-            v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays)
-            z_at, y_at = z_at + z_size, y_at + y_size
+            if exact is not None:
+                window = exact[16 * top : 16 * (top + size[0]), 16 * left : 16 * (left + size[1])]
+                window[...] = exact_of(data[exact_at:][:exact_size], *window.shape[:2])
+            if exact_size and not z_size + y_size:
+                v, own = np.zeros((*size, arrays["quality.gain"].shape[1]), np.int64), 0
+            else:
+                v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays)
+            z_at, y_at, exact_at = z_at + z_size, y_at + y_size, exact_at + exact_size
             values[-1].append(v)
             checks.append(own)
-    assert (z_at, y_at) == (z_end, y_end)
+    assert (z_at, y_at, exact_at) == (z_end, y_end, exact_end)
     joint = zlib.crc32(np.array(checks, "<u4").tobytes())
     return np.concatenate([np.concatenate(row, 1) for row in values]), right and joint == check
+
+
+def exact_of(webp: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """The exact pixels (height, width, 4) of a region, alpha 0 where there are none; WebP by another reader of it."""
+    if not webp:
+        return np.zeros((height, width, 4), np.uint8)
+    assert webp[:4] + webp[8:16] == b"RIFFWEBPVP8L"
+    samples = imagecodecs.webp_decode(webp, hasalpha=True)
+    assert samples.shape == (height, width, 4)
+    assert set(np.unique(samples[:, :, 3])) <= {0, 255}
+    return samples
 
 
 def decode_region(
@@ -181,9 +209,19 @@ def decode_region(
 
 @pytest.mark.parametrize("path", [path for path in EXPECTED if path.stat().st_size < 3000], ids=lambda path: path.stem)
 def test_the_page_suffices(path: Path) -> None:
-    values, right = decode(path.read_bytes(), load_file(GOLDEN / "v1" / "golden.safetensors"))
+    expected = EXPECTED[path]
+    data, exact = path.read_bytes(), None
+    if "exact" in expected:
+        width, at = varint(data, 6)
+        exact = np.empty((varint(data, at)[0], width, 4), np.uint8)
+    values, right = decode(data, load_file(GOLDEN / "v1" / "golden.safetensors"), exact)
     assert right
-    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == EXPECTED[path]["symbols"]
+    assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == expected["symbols"]
+    if exact is not None:
+        page = exact[:, : expected["exact_columns"]]
+        assert page[:, :, 3].all()
+        samples = np.ascontiguousarray(page[:, :, 1:2] if data[5] & 1 else page[:, :, :3])
+        assert hashlib.sha256(samples.tobytes()).hexdigest() == expected["exact"]
 
 
 @pytest.mark.parametrize("name", CHUNKS)

@@ -13,9 +13,10 @@ TESTS = Path(__file__).parent
 
 #: Part -> parts of lcodec that it may import. `errors`, `defaults` and the package itself are open to all.
 ALLOWED = {
-    "advice": {"metrics", "picture"},
+    "advice": {"exact", "metrics", "picture"},
     "cli": {
         "advice",
+        "exact",
         "networks",
         "compare",
         "training",
@@ -53,10 +54,11 @@ ALLOWED = {
         "metrics",
         "walk",
     },
-    "targets": {"codec", "metrics", "networks", "picture", "zoo"},
-    "codec": {"extras", "picture", "effort", "execution", "zoo", "networks", "entropy", "container"},
+    "targets": {"codec", "container", "metrics", "networks", "picture", "zoo"},
+    "codec": {"extras", "picture", "effort", "exact", "execution", "zoo", "networks", "entropy", "container"},
     "execution": {"arrays", "extras", "cores", "threads", "zoo", "networks", "entropy"},
     "effort": {"arrays", "threads", "metrics", "execution", "goal", "zoo", "networks", "entropy"},
+    "exact": {"container", "effort", "entropy", "execution", "goal", "metrics", "networks", "picture"},
     "goal": set(),
     "zoo": {"arrays", "index", "networks", "entropy", "goal"},
     "arrays": set(),
@@ -97,6 +99,7 @@ OUTSIDE = {
     "picture": {"numpy"},
     "face": {"numpy"},
     "pillow_plugin": {"PIL"},
+    "exact": {"numpy"},
     "execution": {"numpy"},
 }
 STANDARD = {"__future__"} | set(__import__("sys").stdlib_module_names)

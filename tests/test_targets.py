@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lcodec import targets
 from lcodec.codec import decode, encode
+from lcodec.container import read_header
 from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture, read_picture
@@ -18,8 +19,10 @@ from lcodec.targets import CODINGS_MAX, Target, encode_to
 from lcodec.zoo import Zoo
 from tests.support.command import PHOTO
 from tests.support.golden import MODEL, ZOO
-from tests.support.pictures import picture
+from tests.support.pictures import page, picture
 
+SHIPPED = Zoo()
+FAST = SHIPPED.load("mse-fast")
 PICTURE = Picture(picture(170, 180), icc=bytes(range(200)))
 
 
@@ -117,6 +120,64 @@ def test_equal_pictures_have_no_finite_score() -> None:
     best, count = targets._search(attempt, 40, ceiling=False, slope=1e-3)
     assert best.met
     assert count <= CODINGS_MAX
+
+
+#: A page in shades: plain at low qualities, exact at high ones.
+SHADES = np.arange(176)[None, :, None] // 5 + picture(176, 176) // 40
+SHADED = Picture((page(176, 176) - SHADES // 4).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def step() -> tuple[int, int]:
+    """Sizes around the step: the largest plain file before it, and the exact one after it."""
+    sizes = {quality: encode(SHADED, FAST, quality) for quality in range(0, 101, 10)}
+    plain = [len(data) for data in sizes.values() if "exact" not in read_header(data).sections]
+    assert 0 < len(plain) < len(sizes)
+    return max(plain), len(sizes[100])
+
+
+def test_sizes_beside_the_step_of_exact_parts(step: tuple[int, int]) -> None:
+    below, above = step
+    assert below < above
+    for wanted in (below, (below + above) // 2, above - 1):
+        found = encode_to(SHADED, FAST, Target("max-size", wanted), zoo=SHIPPED)
+        assert len(found.data) <= wanted
+        assert "exact" not in read_header(found.data).sections
+    for wanted in (above, 3 * above):
+        found = encode_to(SHADED, FAST, Target("max-size", wanted), zoo=SHIPPED)
+        assert len(found.data) == above
+        assert (decode(found.data, SHIPPED).pixels == SHADED.pixels).all()
+
+
+@pytest.mark.parametrize("name", ["max-size", "bpp"])
+def test_a_size_that_only_codes_without_exact_parts_have(name: targets.Name) -> None:
+    """The page pays exactly at every quality; what is smaller is met all the same."""
+    original = Picture(page(96, 128))
+    exact, plain = (encode(original, FAST, 0, exact=exact) for exact in (True, False))
+    assert len(plain) < len(exact)
+    assert "exact" in read_header(exact).sections
+    wanted = (len(plain) + len(exact)) / 2
+    found = encode_to(original, FAST, Target(name, wanted / (1 if name == "max-size" else 96 * 128 / 8)), zoo=SHIPPED)
+    assert len(found.data) <= wanted
+    assert found.codings <= 2 * CODINGS_MAX
+    with pytest.raises(LimitError, match=f"quality 0 gives {len(plain)} bytes"):
+        encode_to(original, FAST, Target("max-size", len(plain) - 1), zoo=SHIPPED)
+
+
+@pytest.mark.parametrize("name", ["min-psnr", "min-ms-ssim"])
+def test_floors_beside_the_step_of_exact_parts(name: targets.Name) -> None:
+    """Below it the smallest file is plain; above what any plain file reaches, it is the exact one."""
+    metric = psnr if name == "min-psnr" else ms_ssim
+    exact = len(encode(SHADED, FAST, 100))
+    for quality in (20, 60):
+        plain = encode(SHADED, FAST, quality, exact=False)
+        wanted = metric(SHADED.pixels, decode(plain, SHIPPED).pixels)
+        found = encode_to(SHADED, FAST, Target(name, wanted), zoo=SHIPPED)
+        assert found.reached >= wanted
+        assert len(found.data) <= min(1.03 * len(plain), exact)
+    found = encode_to(SHADED, FAST, Target(name, 200 if name == "min-psnr" else 0.99999), zoo=SHIPPED)
+    assert found.reached == (math.inf if name == "min-psnr" else 1)
+    assert len(found.data) == exact
 
 
 def test_each_shipped_model_wins_by_its_own_metric_at_the_same_size() -> None:

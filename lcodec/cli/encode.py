@@ -36,7 +36,7 @@ PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, PGM and AVIF are read, and HEIC and JPEG X
 with lcodec[formats]; of several frames or pages, only the first. Grey stays grey,
 and transparency is kept without loss; palettes and CMYK become RGB, 16 bits
 become 8, and the EXIF orientation is applied. Notes on standard error say what
-was not kept.
+was not kept. Text, charts and the like are kept exactly where that costs less.
 
 \b
 In a folder, all files with a picture's suffix are encoded, except hidden ones;

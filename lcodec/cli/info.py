@@ -1,4 +1,4 @@
-"""`lcodec info`: what is in .lcdc files. Only their headers are read; no pixel is decoded without --check."""
+"""`lcodec info`: what is in .lcdc files. Only headers are read, and of exact parts where they are; --check decodes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lcodec import defaults
 from lcodec.cli import console, options
 from lcodec.cli.batch import files
 from lcodec.cli.streams import to_stdout
-from lcodec.container import VERSION, Header, read_header
-from lcodec.errors import LcodecError, UsageError
+from lcodec.container import VERSION, Header, read_header, unpack
+from lcodec.errors import DamagedError, LcodecError, UsageError
 from lcodec.legible import legible
 from lcodec.walk import walk
 from lcodec.zoo import Zoo
@@ -53,6 +53,8 @@ def info(*, inputs: tuple[str, ...], recursive: bool, check: bool, as_json: bool
                 codec.decode(data, zoo, max_pixels=header.width * header.height, progress=progress)
         names = zoo.coder_of(header.entropy_id), zoo.name_of(header.entropy_id, header.synthesis_id)
         record = _record(job, header, *names, check=check)
+        if "exact" in header.sections:
+            record["exact_share"] = _exact_share(data)
         with to_stdout():
             if as_json:
                 console.print_json(record)
@@ -95,6 +97,16 @@ def _record(job: files.Job, header: Header, coder: str | None, model: str | None
     return record | {"check": "ok"} if check else record
 
 
+def _exact_share(data: bytes) -> float | None:
+    """Share of the pixels that are exact; None of a damaged file."""
+    from lcodec.exact import exact_share
+
+    try:
+        return exact_share(unpack(data))
+    except DamagedError:
+        return None
+
+
 def _text(record: dict[str, Any]) -> str:
     total = record["bytes"]
     colours = ("grey" if record["grey"] else "colour") + (" with alpha" if "alpha" in record["sections"] else "")
@@ -108,6 +120,8 @@ def _text(record: dict[str, Any]) -> str:
     ]
     parts = record["sections"] | {"overhead": record["overhead"]}
     lines += [f"    {name:<9} {size:>9}  {100 * size / total:5.1f} %" for name, size in parts.items()]
+    if record.get("exact_share") is not None:
+        lines.append(f"  exact     {100 * record['exact_share']:.1f} % of the pixels")
     if "check" in record:
         lines.append(f"  check     {record['check']}")
     return "\n".join(lines)

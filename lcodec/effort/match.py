@@ -18,7 +18,7 @@ from lcodec.execution.stages import Synthesis
 from lcodec.goal import Aim
 from lcodec.metrics import ms_ssim
 
-__all__ = ["Judge", "Tried", "match", "smallest"]
+__all__ = ["Judge", "Tried", "decoded", "distortion", "match", "smallest"]
 
 #: A distortion is near enough to the wanted one if it is less by this share at most: 0.009 dB.
 CLOSE = 0.002
@@ -53,13 +53,23 @@ class Judge:
 
     def __call__(self, coded: Coded) -> Tried:
         """Judge a code."""
-        decoded = np.empty_like(self._window)
-        rows, columns = coded.values.shape[:2]
-        self._synthesis.pixels(coded.values, (0, 0), Region(0, 0, rows, columns), decoded)
-        if self._aim == "ms-ssim":
-            return Tried(coded, 1 - ms_ssim(self._window, decoded))
-        errors = np.subtract(decoded, self._window, dtype=np.int32)
-        return Tried(coded, int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64)))
+        return Tried(coded, distortion(self._aim, self._window, decoded(coded, self._synthesis, self._window.shape)))
+
+
+def decoded(coded: Coded, synthesis: Synthesis, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Pixels (H, W, 1 or 3) of a region's code by itself."""
+    pixels = np.empty(shape, np.uint8)
+    rows, columns = coded.values.shape[:2]
+    synthesis.pixels(coded.values, (0, 0), Region(0, 0, rows, columns), pixels)
+    return pixels
+
+
+def distortion(aim: Aim, original: npt.NDArray[np.uint8], pixels: npt.NDArray[np.uint8]) -> float:
+    """Sum of squared errors, or 1 - MS-SSIM, of pixels (H, W, 1 or 3)."""
+    if aim == "ms-ssim":
+        return 1 - ms_ssim(original, pixels)
+    errors = np.subtract(pixels, original, dtype=np.int32)
+    return int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
 
 
 def smallest(tried: Sequence[Tried], distortion: float) -> Tried:

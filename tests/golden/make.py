@@ -1,12 +1,13 @@
-"""Made `v1/` and `v1-regions/`, once: a small model of random weights, streams of it, and what they must decode to.
+"""Made `v1/`, `v1-regions/` and `v1-exact/`, once: a small model of random weights, its streams, what they decode to.
 
 `python -m tests.golden.make FOLDER` writes a new set of the first kind, `python -m tests.golden.make FOLDER --regions`
-streams cut into regions by the model of `v1/`. A set that is committed is never made again: it stands for the files
-that people have.
+streams cut into regions by the model of `v1/`, `--exact` streams with exact parts, some of them cut. A set that is
+committed is never made again: it stands for the files that people have.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import FIXED
 from lcodec.zoo import Zoo
 from tests.support.golden import GOLDEN, parameters, symbols
-from tests.support.pictures import picture
+from tests.support.pictures import page, picture
 
 #: (height, width, channels, quality)
 CASES = [
@@ -33,6 +34,11 @@ CASES = [
 REGION_CASES = [
     (1, 130, 3, 60, 4), (65, 64, 1, 50, 4), (100, 150, 3, 75, 4), (130, 200, 3, 30, 8), (64, 129, 3, 100, 8),
 ]  # fmt: skip
+#: (height, width, channels, quality, latents in the side of a region, part of the page that is a photo)
+EXACT_CASES = [
+    (40, 37, 3, 50, 0, 0), (33, 52, 1, 100, 0, 0), (96, 120, 3, 30, 0, 0.4), (70, 90, 1, 0, 0, 0.5),
+    (200, 340, 3, 20, 4, 0.3), (130, 250, 1, 10, 4, 0.2), (100, 140, 3, 75, 4, 0),
+]  # fmt: skip
 
 
 def main(folder: Path) -> None:
@@ -40,17 +46,22 @@ def main(folder: Path) -> None:
     arrays = {name: value for name, value in model_arrays(parameters()).items() if not name.startswith(FIXED)}
     card = "# golden\n\nRandom weights, for tests.\n"
     write_model(folder, "golden", UNSAID, "random weights, for tests", arrays, card)
-    write_streams(folder, Zoo([folder]), [(*case, 0) for case in CASES])
+    write_streams(folder, Zoo([folder]), [(*case, 0, None) for case in CASES])
 
 
-def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float, int]]) -> None:
-    """Write streams and `expected.json`; a case is one of REGION_CASES, with a side of 0 where nothing is cut."""
+def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float, int, float | None]]) -> None:
+    """Write streams and `expected.json`.
+
+    A case is one of EXACT_CASES: the side is 0 where nothing is cut, the last value None where there is no page.
+    """
     model = zoo.load("golden")
     expected = {}
-    for index, (height, width, channels, quality, side) in enumerate(cases):
+    for index, (height, width, channels, quality, side, photo) in enumerate(cases):
         icc = b"a profile" * 9 if index == 3 else None
         regions.REGION, regions.WHOLE = side, 0 if side else 1 << 40
-        data = codec.encode(Picture(picture(height, width, channels, index), icc), model, quality)
+        drawn = photo is not None
+        pixels = page(height, width, channels, index, photo) if drawn else picture(height, width, channels, index)
+        data = codec.encode(Picture(pixels, icc), model, quality, exact=drawn)
         name = f"{index:02d}-{width}x{height}-{'grey' if channels == 1 else 'rgb'}-q{quality}.lcdc"
         (folder / name).write_bytes(data)
         pixels = codec.decode(data, zoo).pixels
@@ -59,11 +70,17 @@ def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float
             "corner": pixels[:2, :2].ravel().tolist(),
             "mean": float(pixels.mean()),
         }
+        if drawn:
+            columns = (width - round(photo * width)) // 16 * 16  # whole blocks of the page
+            digest = hashlib.sha256(pixels[:, :columns].tobytes()).hexdigest()
+            expected[name] |= {"exact_columns": columns, "exact": digest}
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     if sys.argv[2:] == ["--regions"]:
-        write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), REGION_CASES)
+        write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), [(*case, None) for case in REGION_CASES])
+    elif sys.argv[2:] == ["--exact"]:
+        write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), EXACT_CASES)
     else:
         main(Path(sys.argv[1]))

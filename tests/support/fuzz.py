@@ -13,13 +13,14 @@ import re
 import signal
 import tracemalloc
 from collections import Counter
+from dataclasses import asdict
 from types import FrameType
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lcodec.codec import decode
-from lcodec.container import Header, Part, _varint, pack, read_header, unpack
+from lcodec.container import Part, _varint, pack, read_header, unpack
 from lcodec.errors import DamagedError, LimitError, ModelError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -65,30 +66,34 @@ def _edit_number(out: bytearray, rng: random.Random) -> None:
         header = read_header(bytes(out))
     except DamagedError:
         return
-    numbers = [header.width, header.height, header.sections["hyper"], header.sections["latents"]]
-    index = rng.randrange(4)
+    sections = [header.sections[name] for name in ("hyper", "latents", "exact") if name in header.sections]
+    numbers = [header.width, header.height, *sections]
+    index = rng.randrange(len(numbers))
     at = 6 + sum(len(_varint(number)) for number in numbers[:index]) + 18 * (index > 1)
     value = max(0, rng.choice((numbers[index] + rng.randrange(-20, 20), (1 << rng.randrange(36)) - rng.randrange(2))))
     out[at : at + len(_varint(numbers[index]))] = _varint(value)
 
 
 def mutate_section(data: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Mutate the coded hyper-latents or latents, and make all else right, the number of whole words mostly too."""
+    """Mutate what is coded of a region, and make all else right, the number of whole words mostly too."""
     container = unpack(data)
     parts = list(container.parts)
     index = rng.randrange(len(parts))
-    sections = {"hyper": parts[index].hyper, "latents": parts[index].latents}
+    sections = asdict(parts[index])
     name = rng.choice([name for name, body in sections.items() if body])
     body = mutate(sections[name], other[30:], rng)
-    sections[name] = body[: len(body) // 4 * 4] if rng.randrange(8) else body
+    sections[name] = body[: len(body) // 4 * 4] if name != "exact" and rng.randrange(8) else body
     parts[index] = Part(**sections)
     return pack(container.header, parts, container.chunks)
 
 
-def describes(mutant: Header, picture: Picture, original: Header, expected: Picture) -> str:
+def describes(data: bytes, picture: Picture, valid: bytes, expected: Picture) -> str:
     """Assert that a decoded mutant shows the original as far as it says to; return in which way."""
+    mutant, original = read_header(data), read_header(valid)
     assert mutant.check == original.check, "other symbols"
     assert (picture.height, picture.width, picture.grey) == (mutant.height, mutant.width, mutant.grey)
+    if [part.exact for part in unpack(data).parts] != [part.exact for part in unpack(valid).parts]:
+        return "same symbols, other exact parts"  # behind right checks: WebP has none of its own
     if mutant.quality_step != original.quality_step:  # the same symbols, in other units
         return "same symbols, another quality"
     height, width = min(mutant.height, original.height), min(mutant.width, original.width)
@@ -154,7 +159,7 @@ def fuzz(count: int, seed: int) -> Counter[str]:
                 picture, said, memory = decode_measured(mutant, zoo)
                 assert memory <= memory_allowed(mutant, valid[original][1]), f"{memory} bytes of memory"
                 if picture is not None:
-                    said = describes(read_header(mutant), picture, read_header(original), valid[original][0])
+                    said = describes(mutant, picture, original, valid[original][0])
             except BaseException as error:
                 error.add_note(f"mutant {number} of seed {seed}, of a stream of {len(original)} bytes")
                 raise

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from lcodec.container import Container
@@ -42,6 +43,8 @@ def symbols(container: Container, entropy: EntropyModel) -> str:
     layout = Layout.of(header.height, header.width, header.region)
     values = np.empty((*layout.size, entropy.channels), "<i4")
     for region, part in zip(layout.regions, container.parts, strict=True):
-        decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+        decoded: npt.NDArray[np.int32] | int = 0
+        if not part.bare:
+            decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()

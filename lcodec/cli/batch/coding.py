@@ -179,15 +179,16 @@ def _counted(code: Callable[..., bytes], progress: Progress) -> Callable[..., by
 
     codings = 0
 
-    def counted(*arguments: Any) -> bytes:
+    def counted(*arguments: Any, exact: bool) -> bytes:
         nonlocal codings
         before, codings = codings, codings + 1
+        most = CODINGS_MAX if exact else 2 * CODINGS_MAX
 
         def tell(part: float) -> None:
-            progress((before + part) / CODINGS_MAX, f"coding {before + 1} of at most {CODINGS_MAX}")
+            progress((before + part) / most, f"coding {before + 1} of at most {most}")
 
         tell(0)
-        return code(*arguments, progress=tell)
+        return code(*arguments, exact=exact, progress=tell)
 
     return counted
 
