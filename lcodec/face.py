@@ -89,7 +89,7 @@ class Info:
     height: int  #: pixels
     grey: bool  #: one channel of colour instead of three
     alpha: bool  #: a channel of transparency besides
-    quality: float  #: 0 to 100
+    quality: float  #: 0 to 100, of the quantisation steps: from effort 2 on a little below what was asked for
     model: str | None  #: name of the model that it needs; None where that is not installed
     bytes: int  #: of the whole file
 

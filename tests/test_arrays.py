@@ -20,11 +20,9 @@ from lcodec.zoo import Zoo
 from tests.support.golden import MODEL
 
 Array = npt.NDArray[Any]
-#: The golden model, with what was measured for effort.
-ARRAYS = MODEL.arrays | {
-    f"{EFFORT}{name}": np.zeros((6, columns), np.float32)
-    for name, columns in (("weight", 32), ("stretch", 32), ("curvature", 32), ("part", 1), ("lighter", 2))
-}
+#: The golden model, with what is measured for effort.
+COLUMNS = {"weight": 32, "stretch": 32, "curvature": 32, "part": 1, "lighter": 2, "coarser": 2}
+ARRAYS = MODEL.arrays | {f"{EFFORT}{name}": np.zeros((6, wide), np.float32) for name, wide in COLUMNS.items()}
 
 
 def saved(folder: Path, arrays: dict[str, Array]) -> Path:

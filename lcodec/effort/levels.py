@@ -5,7 +5,7 @@ measured on photos, so that distortion stays as it is in the mean. The others de
 region's own distortion (`lcodec.effort.match`).
 
 What descent gains is better spent on coarser quantisation steps than on lighter weights of errors: so the quality that
-a file names, that of its steps, is one to four points below the one that was asked for.
+a file names, that of its steps, is up to three points below the one that was asked for.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy.typing as npt
 from lcodec.arrays import EFFORT
 from lcodec.effort.descent import TILE, Descent, relaxed
 from lcodec.effort.match import Judge, Tried, match, smallest
-from lcodec.effort.rdoq import Predicted, Rdoq
-from lcodec.entropy.model import Coded, EntropyModel
+from lcodec.effort.rdoq import Rdoq
+from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
 from lcodec.errors import UsageError
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Layout, Region
@@ -77,12 +77,12 @@ EFFORT_MAX = max(LEVELS)
 CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter")
 #: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
 STEPS_OF_LARGE = 1
-#: Part of the way to the optimum that latents move at the last of several steps; the first moves as measured.
-LAST_PART = 0.03
-#: How much coarser steps are after so many steps of descent, as a multiple of what is measured for two.
-COARSER = {1: 1.0, 2: 1.0, 4: 1.4, 8: 1.8, 16: 2.1}
-#: Steps for which a draft's predictions do. With those of every step two steps saved 0.3 to 0.5 % more.
-DRAFTED = 2
+#: Share of the measured gain of level 2 that is spent on coarser steps, for other photos gain less than those that it
+#: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
+SPENT, MOST = 0.7, 2.0
+#: Of more steps of descent: the parts of the way to the optimum, first (at most) and last; the factor of the weights
+#: that errors have in between; and the points of quality that they gain, after which weights are matched.
+PARTS, LIGHTER, COARSER = (0.15, 0.03), 0.3, {2: 1.3, 4: 1.9, 8: 2.5, 16: 3.0}
 #: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
 #: BD-rate.
 CAUTION = 6
@@ -138,11 +138,11 @@ class Effort:
     def _coarser(self) -> int:
         """Quality steps by which quantisation is coarser than was asked for."""
         measured = self._measured(self._asked, "coarser")
-        if not self._count or measured is None:
+        if self._level is None or not self._count or measured is None:
             return 0
-        (points,) = measured
-        coarser = points[min(self._count, len(points)) - 1] * COARSER[self._count]
-        return min(round(float(coarser) / 100 * QUALITY_STEPS), self._asked)
+        (after,) = measured
+        points = COARSER[self._count] if self._level.matched else min(SPENT * float(after[self._count - 1]), MOST)
+        return min(round(points / 100 * QUALITY_STEPS), self._asked)
 
     def _measured(self, quality_step: int, *names: str) -> list[Floats] | None:
         """What was measured for the model at a quality, if it was: (C,), (1,) or (2,) each."""
@@ -274,19 +274,19 @@ class Effort:
     def _descend(self, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8]) -> Rdoq | None:
         """The choice of symbols of latents that moved to make up for each other's errors, if the model lets them."""
         choose, measured = self._choice(latents, self.quality_step), self._measured(self.quality_step, *DESCENT)
-        if not self._count or choose is None or measured is None:
+        if self._level is None or not self._count or choose is None or measured is None:
             return None
+        matched = self._level.matched
         curvature, (part,), lighter = measured
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         halo = self._model.architecture.synthesis_halo
         descent = Descent(self._model.decoder, halo, *self._gains, padded, self._aim, self._multiplier)
+        first, last = min(part, PARTS[0]), PARTS[1]
         for index in range(self._count):
-            if index % DRAFTED == 0:
-                draft = Predicted(choose)
-                self._drafting.encode(latents, hyper_latents, self.quality_step, draft)
-            decoded = draft.decoded(choose)
-            way = part if self._count <= len(lighter) else part + (LAST_PART - part) * index / self._count
+            draft = self._drafting.encode(latents, hyper_latents, self.quality_step, choose)
+            decoded = (draft.values / MEAN_STEPS).astype(np.float32)
+            way = first + (last - first) * index / self._count if matched else part
             choose = choose.of(relaxed(choose.wanted, decoded, descent.gradient(decoded), curvature, way))
             if index == 0:
-                choose = choose.weighted(lighter[0])
-        return choose if self._count == 1 else choose.weighted(lighter[1] / lighter[0])
+                choose = choose.weighted(LIGHTER if matched else lighter[0])
+        return choose if matched or self._count == 1 else choose.weighted(lighter[1] / lighter[0])

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ import torch
 
 from lcodec.arrays import EFFORT
 from lcodec.effort.descent import relaxed
-from lcodec.effort.rdoq import Predicted, Rdoq
+from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel, Exchange
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
@@ -36,6 +37,7 @@ from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.metrics.differentiable import MIN_CROP, distortion
 from lcodec.networks.gains import QUALITY_STEPS, gain_at
 from lcodec.networks.ops_torch import TorchOps
+from lcodec.networks.steps import Place
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 from lcodec.zoo import Model
 
@@ -77,6 +79,32 @@ class _Photo:
     gradient: Floats  #: likewise, of lambda x distortion at them
     plain_db: float
     plain_size: int  #: bytes
+
+
+class _Means:
+    """An `Exchange` that remembers the predicted means."""
+
+    def __init__(self, choose: Exchange, shape: tuple[int, ...]) -> None:
+        self._choose, self.means = choose, np.empty(shape, np.float32)
+
+    def __call__(
+        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+    ) -> npt.NDArray[np.int32]:
+        begin = 0
+        for place in where:
+            target = self.means[place]
+            target[...] = means[begin : begin + target.size].reshape(target.shape) / MEAN_STEPS
+            begin += target.size
+        return self._choose(step, indexes, means, where)
+
+
+class _Trade(NamedTuple):
+    """What a factor of the weights brings; the least of several is the best."""
+
+    lost: float  #: dB
+    cost: float  #: logarithm of the size over that of plain rounding, at the same distortion
+    factor: float  #: its logarithm
+    gain: float  #: over plain rounding, in dB
 
 
 class _Measurement:
@@ -136,7 +164,7 @@ class _Measurement:
         """
         sums = np.zeros((5, len(weights)))
         for photo in photos:
-            choose = Predicted(Rdoq(photo.wanted, weights))
+            choose = _Means(Rdoq(photo.wanted, weights), photo.wanted.shape)
             decoded = self._decoded(photo, choose)
             error, distance = decoded - photo.wanted, photo.wanted - choose.means
             gradient = self._gradient(decoded, photo.pixels)
@@ -160,12 +188,9 @@ class _Measurement:
             sizes.append(math.log(_size(coded) / photo.plain_size))
         return float(np.mean(gains)), float(np.mean(sizes))
 
-    def drafts(self, choices: Sequence[Rdoq], photos: Sequence[_Photo]) -> list[Predicted]:
-        """What is predicted as the photos are coded by these choices."""
-        drafts = [Predicted(choose) for choose in choices]
-        for photo, draft in zip(photos, drafts, strict=True):
-            self._encode(photo, draft)
-        return drafts
+    def drafts(self, photos: Sequence[_Photo], choices: Sequence[Rdoq]) -> list[Floats]:
+        """Decoded latents (h, w, C) of the photos as these choices code them, in quantisation steps."""
+        return [self._decoded(photo, choose) for photo, choose in zip(photos, choices, strict=True)]
 
     def curvature(self, photos: Sequence[_Photo], decoded: Sequence[Floats], gradients: Sequence[Floats]) -> Floats:
         """By how much the gradient grows with an error of each channel: (C,)."""
@@ -185,25 +210,21 @@ class _Measurement:
         choices: Sequence[Rdoq],
         slope: float,
         factors: Sequence[float] = FACTORS,
-    ) -> tuple[float, float, float]:
-        """The factor of the weights with the best trade of distortion for bits.
+    ) -> _Trade:
+        """The factor of the weights with the best trade of distortion for bits, of those that lose nothing.
 
         Args:
             photos: to code.
             choices: one for each.
             slope: by how much the logarithm of the size grows with a dB.
             factors: that are tried.
-
-        Returns:
-            Its logarithm, the logarithm of the size at the distortion of plain rounding, and the gain over that in dB.
         """
         changes = [self.change(photos, [choose.weighted(factor) for choose in choices]) for factor in factors]
-        costs = [
-            (gain < 0, size - slope * gain, math.log(factor), gain)
+        trades = [
+            _Trade(max(0, -gain), size - slope * gain, math.log(factor), gain)
             for (gain, size), factor in zip(changes, factors, strict=True)
         ]
-        _, cost, factor, gain = min(costs)  # first of those that lose nothing
-        return factor, cost, gain
+        return min(trades)
 
     def gradients(self, photos: Sequence[_Photo], decoded: Sequence[Floats]) -> list[Floats]:
         """Gradient of each photo at its decoded latents."""
@@ -223,8 +244,8 @@ def measure_choice(model: Model, crops: Sequence[Pixels], photos: Sequence[Pixel
         Logarithms at evenly spaced qualities, (A, C): effort.weight of the bits that a squared error of one
         quantisation step is worth, effort.stretch of the factor of distances from the means, effort.curvature of what
         descent goes by (`lcodec.effort.descent`). And effort.part, (A, 1), of the part of the way that a step of it
-        goes; effort.lighter and effort.coarser, (A, 2), of the factors of the weights after one step and after two, and
-        of the points of quality that make up for what they gain.
+        goes; for one step and for two, (A, 2), effort.lighter of the factor of the weights then, and effort.coarser of
+        the points of quality that they gain.
         Nothing if none is large enough: such a model codes at every effort as without.
     """
     least = MIN_CROP[model.goal.aim]
@@ -282,7 +303,7 @@ def _measure_choice_at(measurement: _Measurement, photos: Sequence[_Photo], chan
 def _measure_descent_at(
     measurement: _Measurement, photos: Sequence[_Photo], weights: Floats, stretch: Floats, near: _Measurement
 ) -> dict[str, Floats]:
-    """Curvatures (C,), part of the way (1,), and what follows one step and two (2,), at one quality.
+    """Curvatures (C,), part of the way (1,), factors of the weights and points gained (2,), at one quality.
 
     `near` is another quality, by which gains in dB are told as bits and as quality.
     """
@@ -293,8 +314,7 @@ def _measure_descent_at(
     )
     slope, points = float(growth) / rise, 100 * (near.quality_step - measurement.quality_step) / QUALITY_STEPS
     choices = [Rdoq(photo.wanted, weights, stretch) for photo in photos]
-    drafts = measurement.drafts(choices, photos)
-    decoded = [draft.decoded(choose) for draft, choose in zip(drafts, choices, strict=True)]
+    decoded = measurement.drafts(photos, choices)
     gradients = measurement.gradients(photos, decoded)
     curvature = measurement.curvature(photos, decoded, gradients)
 
@@ -305,17 +325,16 @@ def _measure_descent_at(
         ]
 
     found = [measurement.cheapest(photos, moved(way, choices, decoded, gradients), slope) for way in WAYS]
-    best = min(range(len(WAYS)), key=lambda index: found[index][1])
-    lighter, _, gain = found[best]
-    choices = [choose.weighted(math.exp(lighter)) for choose in moved(WAYS[best], choices, decoded, gradients)]
-    decoded = [draft.decoded(choose) for draft, choose in zip(drafts, choices, strict=True)]
-    twice = moved(WAYS[best], choices, decoded, measurement.gradients(photos, decoded))
-    more, _, gain_of_two = measurement.cheapest(photos, twice, slope, FACTORS[:2])
-    coarser = np.array([gain, gain_of_two]) / rise * points
+    once, way = min(zip(found, WAYS, strict=True))
+    choices = [choose.weighted(math.exp(once.factor)) for choose in moved(way, choices, decoded, gradients)]
+    decoded = measurement.drafts(photos, choices)
+    after_two = moved(way, choices, decoded, measurement.gradients(photos, decoded))
+    twice = measurement.cheapest(photos, after_two, slope, FACTORS[:2])
+    coarser = np.array([once.gain, twice.gain]) / rise * points
     return {
         "curvature": curvature,
-        "part": np.array([WAYS[best]], np.float32),
-        "lighter": np.exp(np.array([lighter, lighter + more], np.float32)),
+        "part": np.array([way], np.float32),
+        "lighter": np.exp(np.array([once.factor, once.factor + twice.factor], np.float32)),
         "coarser": coarser.clip(min=FINEST).astype(np.float32),
     }
 

@@ -18,7 +18,7 @@ from lcodec.entropy.cost import symbol_bits
 from lcodec.entropy.model import MEAN_STEPS
 from lcodec.networks.steps import Place
 
-__all__ = ["Predicted", "Rdoq"]
+__all__ = ["Rdoq"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -59,35 +59,6 @@ class Rdoq:
     def weighted(self, factor: float) -> Rdoq:
         """The choice once more, with weights so many times as heavy."""
         return Rdoq(self.wanted, self._weights * np.float32(factor), self._stretch)
-
-
-class Predicted:
-    """A choice that keeps what the entropy model predicts as the picture is coded."""
-
-    def __init__(self, choose: Rdoq) -> None:
-        """Let `choose` choose, for one coding."""
-        self._choose = choose
-        self._indexes = np.empty(choose.wanted.shape, np.uint8)
-        self.means = np.empty(choose.wanted.shape, np.float32)  #: (h, w, C), in quantisation steps
-
-    def __call__(
-        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
-    ) -> npt.NDArray[np.int32]:
-        """Choose the symbols of one batch."""
-        begin = 0
-        for place in where:
-            end = begin + self.means[place].size
-            shape = self.means[place].shape
-            self._indexes[place] = indexes[begin:end].reshape(shape)
-            self.means[place] = means[begin:end].reshape(shape) / MEAN_STEPS
-            begin = end
-        return self._choose(step, indexes, means, where)
-
-    def decoded(self, choose: Rdoq) -> Floats:
-        """Latents (h, w, C) as they would be decoded if another choice met the same predictions, in steps."""
-        whole = [(slice(None), slice(None), slice(None))]
-        symbols = choose(0, self._indexes.ravel(), self.means.ravel() * np.float64(MEAN_STEPS), whole)
-        return symbols.reshape(self.means.shape).astype(np.float32) + self.means
 
 
 def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -> Floats:
