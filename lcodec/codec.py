@@ -120,6 +120,9 @@ def encode(
             way, pieces = choose(picture, plain, judge, layout, code, spread, slowly=effort > 2)
         if pieces is None or quick is not spent:
             pieces = code(way, spent=spent)
+            if not spent.paid:  # one turn more than is told
+                spent = Effort(2, engine, coder, entropy, quality_step, layout)
+                pieces = code(way, spent=spent)
     done.finish()
     header = Header(
         picture.width,
@@ -228,7 +231,7 @@ class _Shares:
     def __call__(self, share: int, part: float) -> None:
         """Of this share, this part is done, 0 to 1."""
         self._done[share] = part
-        self._progress((self._over + sum(self._done) / len(self._done)) / self._turns)
+        self._progress(min((self._over + sum(self._done) / len(self._done)) / self._turns, 1.0))
 
     def turn(self) -> None:
         """All shares are done; what is told next is of another turn."""

@@ -235,7 +235,7 @@ def point(original: np.ndarray, model: Model, quality: float, effort: int, **opt
 
 
 def test_higher_levels_are_smaller_and_no_worse(measured: Model) -> None:
-    """At equal quality: from level 3 on for each picture; below, where nothing is decoded, in the mean."""
+    """At equal quality: from level 3 on no picture is worse, if it can be helped; below, none in the mean."""
     sizes, gains = dict.fromkeys(range(6), 0), {1: [], 2: []}
     for original, quality in product(pictures(), (20, 60, 100)):
         points = {effort: point(original, measured, quality, effort) for effort in sizes}
@@ -243,16 +243,15 @@ def test_higher_levels_are_smaller_and_no_worse(measured: Model) -> None:
         for effort, one in points.items():
             sizes[effort] += one.size
             if effort > 2:
-                assert one.squares <= 1.001 * best.squares
-                assert one.size <= best.size
+                kept = one.squares <= best.squares and one.size <= best.size
+                assert kept or one == points[2]  # where it cannot be kept
         for effort, found in gains.items():
             found.append(10 * np.log10(points[0].squares / points[effort].squares))
     assert 0 < np.mean(gains[1]) < 0.1
     assert abs(np.mean(gains[2])) < 0.15
     assert sizes[1] < 1.005 * sizes[0]
-    assert sizes[2] < 0.99 * sizes[1]
-    for effort in (3, 4, 5):
-        assert sizes[effort] < 0.995 * sizes[effort - 1]
+    assert max(sizes[2], sizes[3]) < 0.98 * sizes[1]
+    assert sizes[5] < sizes[4] < sizes[3]
 
 
 @pytest.mark.parametrize("effort", range(2, EFFORT_MAX + 1))
@@ -303,7 +302,7 @@ def test_without_measured_arrays_the_first_levels_are_none(measured: Model) -> N
     original = Picture(picture(48, 64))
     for effort in (1, 2):
         assert encode(original, MODEL, 30, effort=effort) == encode(original, MODEL, 30)
-    descent = ("effort.curvature", "effort.part", "effort.lighter")
+    descent = tuple(f"effort.{name}" for name in ("curvature", "part", "lighter", "coarser"))
     older = {name: value for name, value in measured.arrays.items() if name not in descent}
     one, two = (encode(original, replace(measured, arrays=older), 30, effort=effort) for effort in (1, 2))
     assert one == two != encode(original, measured, 30, effort=2)

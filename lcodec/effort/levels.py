@@ -126,6 +126,7 @@ class Effort:
         self._level = LEVELS.get(effort)
         self._engine, self._model, self._entropy, self._asked = engine, model, entropy, quality_step
         self._aim = model.goal.aim
+        self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region that was looked at
         self._count = 0  # steps of descent
         small = self._aim == "ms-ssim" and min(layout.size) * LATENT_STRIDE < MIN_SIDE_PX
         if self._level and not small and self._measured(quality_step, *DESCENT) is not None:
@@ -247,7 +248,17 @@ class Effort:
             return judge(encode(latents, hyper_latents, choose=choose.weighted(factor)))
 
         tried += match(with_weights, judge(encode(latents, hyper_latents, choose=choose)), wanted)
-        return smallest(tried, wanted).coded
+        found, without = smallest(tried, wanted), smallest(others, wanted)
+        self._spared.append((without.size - found.size, without.distortion - found.distortion))
+        return found.coded
+
+    @property
+    def paid(self) -> bool:
+        """Whether what was coded is no larger than without effort, and no worse: of hardly any photo it is not so.
+
+        Always true of levels that do not look at what they code.
+        """
+        return all(math.fsum(amounts) >= 0 for amounts in zip(*self._spared, strict=True))
 
     def _without(self, pixels: npt.NDArray[np.uint8], region: Region, window: npt.NDArray[np.uint8]) -> list[Tried]:
         """The codes of efforts 0 and 1 at the quality that was asked for."""
