@@ -68,9 +68,9 @@ LEVELS = {
     4: _Level(4),
     5: _Level(8),
     6: _Level(16),
-    7: _Level(8, iterations=25),
-    8: _Level(8, iterations=50),
-    9: _Level(16, iterations=100),
+    7: _Level(8, iterations=50),
+    8: _Level(8, iterations=150),
+    9: _Level(16, iterations=400),
 }
 EFFORT_MAX = max(LEVELS)
 #: What is measured for the choice of symbols, and for descent besides (`lcodec.effort.measure`).
@@ -81,8 +81,9 @@ STEPS_OF_LARGE = 1
 #: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
 SPENT, MOST = 0.7, 2.0
 #: Of more steps of descent: the parts of the way to the optimum, first (at most) and last; the factor of the weights
-#: that errors have in between; and the points of quality that they gain, after which weights are matched.
-PARTS, LIGHTER, COARSER = (0.15, 0.03), 0.3, {2: 1.3, 4: 1.9, 8: 2.5, 16: 3.0}
+#: that errors have in between; and the points of quality that they gain at least, after which weights are matched. Of
+#: smooth photos it is twice as much and more, but of noisy ones weights cannot make up for steps that are too coarse.
+PARTS, LIGHTER, COARSER = (0.15, 0.03), 0.3, {2: 0.7, 4: 1.0, 8: 1.2, 16: 1.4}
 #: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
 #: BD-rate.
 CAUTION = 6
