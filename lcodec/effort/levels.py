@@ -5,7 +5,7 @@ measured on photos, so that distortion stays as it is in the mean. The others de
 region's own distortion (`lcodec.effort.match`).
 
 What descent gains is better spent on coarser quantisation steps than on lighter weights of errors: so the quality that
-a file names, that of its steps, is up to three points below the one that was asked for.
+a file names, that of its steps, is up to two points below the one that was asked for.
 """
 
 from __future__ import annotations
