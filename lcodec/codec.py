@@ -28,11 +28,10 @@ from lcodec.exact import (
     choose,
     drawn_parts,
     unpack_exact,
-    window_of,
 )
 from lcodec.execution.engine import Backend, Device, Engine
 from lcodec.execution.memory import workers_to_decode, workers_to_encode
-from lcodec.execution.regions import Layout, Region, by_strips
+from lcodec.execution.regions import Layout, Region, by_strips, window_of
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.extras import require
 from lcodec.networks.gains import QUALITY_STEPS

@@ -26,7 +26,7 @@ from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
 from lcodec.errors import UsageError
 from lcodec.execution.engine import Engine
-from lcodec.execution.regions import Layout, Region
+from lcodec.execution.regions import Layout, Region, window_of
 from lcodec.execution.stages import Analyses, Synthesis, colour, pad
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.architecture import Architecture
@@ -222,10 +222,7 @@ class Effort:
             progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
         """
         level, encode = self._level, partial(self._entropy.encode, quality_step=self.quality_step)
-        window = pixels[
-            region.top * LATENT_STRIDE : region.bottom * LATENT_STRIDE,
-            region.left * LATENT_STRIDE : region.right * LATENT_STRIDE,
-        ]
+        window = window_of(region, pixels)
         small = self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX
         if level is None:
             return encode(latents, hyper_latents)
@@ -268,7 +265,8 @@ class Effort:
         latents = analyses.latents(pixels, region)
         hyper_latents = analyses.hyper_latents(latents)
         judge = Judge(Synthesis(self._engine, self._model, self._asked), self._aim, window)
-        choices = [None, self._choice(latents, self._asked)] if self._measured(self._asked, *CHOICE) else [None]
+        choice = self._choice(latents, self._asked)
+        choices = [None] if choice is None else [None, choice]
         return [judge(self._entropy.encode(latents, hyper_latents, self._asked, choose)) for choose in choices]
 
     def _choice(self, latents: Floats, quality_step: int) -> Rdoq | None:

@@ -27,6 +27,7 @@ import torch
 
 from lcodec.arrays import EFFORT
 from lcodec.effort.descent import relaxed
+from lcodec.effort.match import decoded
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel, Exchange
 from lcodec.execution.engine import Engine
@@ -132,9 +133,8 @@ class _Measurement:
         return _Photo(pixels, wanted, latents, hyper_latents, gradient, self._db(plain, pixels), _size(plain))
 
     def _db(self, coded: Coded, pixels: Pixels) -> float:
-        decoded = np.empty_like(pixels)
-        self._synthesis.pixels(coded.values, (0, 0), Region(0, 0, *coded.values.shape[:2]), decoded)
-        return psnr(pixels, decoded) if self._aim == "mse" else ms_ssim_db(ms_ssim(pixels, decoded))
+        shown = decoded(coded, self._synthesis, pixels.shape)
+        return psnr(pixels, shown) if self._aim == "mse" else ms_ssim_db(ms_ssim(pixels, shown))
 
     def _encode(self, photo: _Photo, choose: Exchange) -> Coded:
         return self._entropy.encode(photo.latents, photo.hyper_latents, self.quality_step, choose)

@@ -9,7 +9,7 @@ that a drawing costs few bits at low qualities, and is exact at high ones.
 
 from lcodec.exact.choice import FILL_BYTES, NO_ERRORS, Judge, Piece, Way, choose, drawn_parts
 from lcodec.exact.look import drawn_pixels
-from lcodec.exact.stream import check_streams, exact_share, unpack_exact, window_of
+from lcodec.exact.stream import check_streams, exact_share, unpack_exact
 
 __all__ = [
     "FILL_BYTES",
@@ -23,5 +23,4 @@ __all__ = [
     "drawn_pixels",
     "exact_share",
     "unpack_exact",
-    "window_of",
 ]

@@ -17,9 +17,9 @@ from lcodec.container import Part
 from lcodec.effort.match import decoded, distortion
 from lcodec.entropy.model import Coded
 from lcodec.exact.look import drawn_pixels, grown
-from lcodec.exact.stream import SIDE_MAX, coded_here, pack_exact, window_of
+from lcodec.exact.stream import SIDE_MAX, coded_here, pack_exact
 from lcodec.execution.engine import Spread
-from lcodec.execution.regions import Layout, Region
+from lcodec.execution.regions import Layout, Region, window_of
 from lcodec.execution.stages import Synthesis
 from lcodec.goal import MS_SSIM_WEIGHT, Goal
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.container import Container
 from lcodec.errors import DamagedError, LcodecError
-from lcodec.execution.regions import Layout, Region
-from lcodec.networks.transforms import LATENT_STRIDE
+from lcodec.execution.regions import Layout, window_of
 
-__all__ = ["SIDE_MAX", "check_streams", "coded_here", "exact_share", "pack_exact", "unpack_exact", "window_of"]
+__all__ = ["SIDE_MAX", "check_streams", "coded_here", "exact_share", "pack_exact", "unpack_exact"]
 
 Samples = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -30,12 +28,6 @@ SIDE_MAX = (1 << 14) - 1
 _METHODS = {False: 4, True: 6}
 #: Bytes before the size of a lossless WebP: RIFF, size, WEBP, VP8L, size, and a byte that is always the same.
 _SIGNATURE, _HEAD = 0x2F, 21
-
-
-def window_of(region: Region, pixels: NDArray[Any]) -> NDArray[Any]:
-    """The pixels of a region: a view of those of a picture, (H, W, ...)."""
-    top, bottom, left, right = (edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right))
-    return pixels[top:bottom, left:right]
 
 
 def coded_here() -> bool:

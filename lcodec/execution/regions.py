@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from lcodec.execution.engine import Spread
 from lcodec.networks.architecture import Architecture
 from lcodec.networks.transforms import LATENT_STRIDE
 
-__all__ = ["Layout", "Region", "by_strips"]
+__all__ = ["Layout", "Region", "by_strips", "window_of"]
 
 #: Pictures of more latents than this are cut into regions.
 WHOLE = 1 << 14
@@ -40,6 +41,12 @@ class Region:
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.bottom - self.top, self.right - self.left
+
+
+def window_of(region: Region, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The pixels of a region: a view of those of a picture, (H, W, ...)."""
+    top, bottom, left, right = (edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right))
+    return pixels[top:bottom, left:right]
 
 
 @dataclass(frozen=True)

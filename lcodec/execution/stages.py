@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lcodec.entropy.model import MEAN_STEPS
 from lcodec.execution.engine import Engine
-from lcodec.execution.regions import Region
+from lcodec.execution.regions import Region, window_of
 from lcodec.networks.gains import gain_at
 from lcodec.networks.generator import noise
 from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, hyper_analysis
@@ -80,10 +80,7 @@ class Synthesis:
             region: of the picture.
             pixels: (H, W, 1 or 3), the picture, written to.
         """
-        top, bottom, left, right = (
-            edge * LATENT_STRIDE for edge in (region.top, region.bottom, region.left, region.right)
-        )
-        target = pixels[top:bottom, left:right]
+        target = window_of(region, pixels)
         halo = self._sizes.synthesis_halo
         cut = tiles(window, target, tile=TILE, halo=halo, up=LATENT_STRIDE, origin=origin)
         for latents, place, edges, (row, column) in cut:
