@@ -91,7 +91,8 @@ def encode(
     drawn, many = _drawn(picture, plain, layout, many, workers, memory) if exact else (None, many)
     # Quick codes choose what is exact, so that all levels of effort choose alike.
     quick = spent if effort < 2 or drawn is None else Effort(1, engine, coder, entropy, quality_step, layout)
-    done = _Shares(progress, len(layout.regions), 1 if drawn is None else 2 + (quick is not spent))
+    turns = 1 if drawn is None else 2 + (quick is not spent)
+    done = _Shares(progress, len(layout.regions), turns + spent.settles)
 
     def code(way: Way, judge: Judge | None = None, spent: Effort = quick) -> list[Piece]:
         analyses = Analyses(engine, model, spent.quality_step)
@@ -118,6 +119,9 @@ def encode(
             judge = Judge(Synthesis(engine, coder, quality_step), coder.goal, quality_step, plain.pixels, drawn)
             way, pieces = choose(picture, plain, judge, layout, code, spread, slowly=effort > 2)
         if pieces is None or quick is not spent:
+            if spent.settles:
+                spent.settle(way.pixels, [region for region in layout.regions if region not in way.bare], spread)
+                done.turn()
             pieces = code(way, spent=spent)
             if not spent.paid:  # one turn more than is told
                 spent = Effort(2, engine, coder, entropy, quality_step, layout)

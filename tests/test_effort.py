@@ -17,7 +17,7 @@ from PIL import Image
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.defaults import MEMORY
-from lcodec.effort import EFFORT_MAX, levels, match, refine
+from lcodec.effort import EFFORT_MAX, encoder, levels, match, refine
 from lcodec.effort.descent import Descent, relaxed
 from lcodec.effort.measure import measure_choice
 from lcodec.effort.rdoq import Rdoq
@@ -229,7 +229,8 @@ def point(original: np.ndarray, model: Model, quality: float, effort: int, **opt
     data = encode(Picture(original), model, quality, effort=effort, **options)
     header, parts = read_header(data), unpack(data).parts
     gained = "effort.coarser" in model.arrays and effort > 1  # and spent on coarser steps
-    assert 0 <= round(quality * 100) - header.quality_step <= (600 if gained else 0)
+    finest = levels.FINEST if gained and effort > 2 else 0
+    assert -finest <= round(quality * 100) - header.quality_step <= (levels.COARSEST if gained else 0)
     errors = decode(data, ZOO).pixels.astype(int) - original
     return Point(sum(len(part.hyper) + len(part.latents) for part in parts), int(np.square(errors).sum()))
 
@@ -260,7 +261,7 @@ def test_never_worse_than_without(effort: int, monkeypatch: pytest.MonkeyPatch) 
     level = levels.LEVELS[effort]
     short = replace(level, iterations=min(level.iterations, 3))
     monkeypatch.setitem(levels.LEVELS, effort, short)
-    monkeypatch.setattr(levels, "tile_side", lambda _: 1)
+    monkeypatch.setattr(encoder, "tile_side", lambda _: 1)
     told: list[float] = []
     for quality, size in ((5, (70, 130, 3)), (80, (33, 15, 1))):
         original = picture(*size)

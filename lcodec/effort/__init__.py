@@ -1,11 +1,11 @@
 """Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
 
-    analysis -> latents, hyper-latents -> refine (annealing, torch; slow levels)
-                        -> descent (the gradient of the distortion) -> rdoq (choice of symbols) -> match (as good)
+    analysis -> descent (the gradient of the distortion) -> annealing (torch; slow levels), and descent once more
+             -> rdoq (choice of symbols) -> match (as good as without)
 
-Levels differ in size, not in quality: at one quality step the distortion stays what it is without effort, and what is
-saved is bits. Levels 1 and 2 keep it in the mean over photos, by what `measure` found once for the model; the others
-decode what they code, and keep that of every region. What all descend on is the objective of training: bits + lambda x
+Levels differ in size, not in quality: at one quality the distortion stays what it is without effort, and what is saved
+is bits. Levels 1 and 2 keep it in the mean over photos, by what `measure` found once for the model; the others decode
+what they code, and keep that of the picture at hand. What all descend on is the objective of training: bits + lambda x
 distortion, of the kind that the model was trained for.
 """
 

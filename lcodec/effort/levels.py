@@ -1,52 +1,43 @@
-"""What each level of effort does to a region.
+"""What each level of effort does to a picture.
 
 At one quality higher levels give smaller files of the same distortion. Levels 1 and 2 go by what the model's exporter
-measured on photos, so that distortion stays as it is in the mean. The others decode what they try, and come near each
-region's own distortion (`lcodec.effort.match`).
+measured on photos, so that distortion stays as it is in the mean. The others look at what they code: they find the
+quantisation steps with which the picture at hand comes out as good as without effort (`Effort.settle`), and then come
+near each region's own distortion by the weights of errors (`lcodec.effort.match`).
 
-What descent gains is better spent on coarser quantisation steps than on lighter weights of errors: so the quality that
-a file names, that of its steps, is up to two points below the one that was asked for.
+What descent gains is better spent on coarser quantisation steps than on lighter weights alone: so the quality that a
+file names, that of its steps, is mostly a point or two below the one that was asked for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.arrays import EFFORT
-from lcodec.effort.descent import TILE, Descent, relaxed
-from lcodec.effort.match import Judge, Tried, match, smallest
+from lcodec.effort.descent import TILE
+from lcodec.effort.encoder import CHOICE, DESCENT, HALO, Encoder, measured, tile_side
+from lcodec.effort.match import NOTHING, Tried, least, match, smallest
 from lcodec.effort.rdoq import Rdoq
-from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
+from lcodec.entropy.model import Coded, EntropyModel
 from lcodec.errors import UsageError
-from lcodec.execution.engine import Engine
+from lcodec.execution.engine import Engine, Spread
 from lcodec.execution.regions import Layout, Region, window_of
-from lcodec.execution.stages import Analyses, Synthesis, colour, pad
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
-from lcodec.networks.architecture import Architecture
-from lcodec.networks.gains import QUALITY_STEPS, gain_at
+from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.networks.hyperprior import HYPER_STRIDE
 from lcodec.networks.transforms import LATENT_STRIDE
-from lcodec.threads import import_torch
 from lcodec.zoo import Model
-
-if TYPE_CHECKING:
-    from lcodec.effort.refine import Refiner
 
 __all__ = ["EFFORT_MAX", "Effort"]
 
 Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 
-#: Hyper-latents (64 pixels) around a tile of refinement that are refined with it and thrown away.
-HALO = 1
-#: Bytes that the gradient of a tile may take. Smaller tiles of large models cost time: what is thrown away grows.
-_TILE_BYTES = 640 << 20
 #: Bytes for each latent of a region where symbols are chosen, with the codes that are tried; and those of torch itself.
 #: Measured as the growth of the process, on pictures of 768x768 and 1024x1024.
 _CHOSEN, _TORCH = 72, 160 << 20
@@ -57,45 +48,44 @@ class _Level:
     """How much is done."""
 
     steps: int = 0  #: of descent (`lcodec.effort.descent`), each from a draft of the code
-    iterations: int = 0  #: of refinement, before the descent
-    matched: bool = True  #: whether the region's own distortion is kept
+    iterations: int = 0  #: of annealing from there (`lcodec.effort.refine`), and AFTER then
+    matched: bool = True  #: whether the picture's own distortion is kept
 
 
-#: More than eight steps lost: after 16 the BD-rate over effort 0 of four photos of Kodak was -4.5 %, after 8 -5.2.
 LEVELS = {
     1: _Level(matched=False),
     2: _Level(2, matched=False),
-    3: _Level(2),
-    4: _Level(4),
-    5: _Level(8),
-    6: _Level(8, iterations=25),
-    7: _Level(8, iterations=50),
-    8: _Level(8, iterations=150),
+    3: _Level(4),
+    4: _Level(8),
+    5: _Level(16),
+    6: _Level(8, iterations=50),
+    7: _Level(8, iterations=100),
+    8: _Level(8, iterations=200),
     9: _Level(8, iterations=400),
 }
 EFFORT_MAX = max(LEVELS)
-#: What is measured for the choice of symbols, and for descent besides (`lcodec.effort.measure`).
-CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter")
 #: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
 STEPS_OF_LARGE = 1
 #: Share of the measured gain of level 2 that is spent on coarser steps, for other photos gain less than those that it
 #: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
 SPENT, MOST = 0.7, 2.0
-#: Of more steps of descent: the parts of the way to the optimum, first (at most) and last; the factor of the weights
-#: that errors have in between; and the points of quality that they gain at least, after which weights are matched. Of
-#: smooth photos it is twice as much and more, but of noisy ones weights cannot make up for steps that are too coarse.
-PARTS, LIGHTER, COARSER = (0.15, 0.03), 0.3, {2: 0.7, 4: 1.0, 8: 1.2}
-#: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
-#: BD-rate.
-CAUTION = 6
-#: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
-#: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
-STEP_BITS = 6 / math.log(2)
+#: Of matched levels: parts of the way to the optimum, first and last, of the descent and of that after the annealing,
+#: and the factor of the weights that errors have from the first step on.
+BEFORE, AFTER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 0.1
+#: Steps of the descent after the annealing, and most of the one that finds how coarse quantisation may be.
+STEPS_AFTER, STEPS_TO_SETTLE = 4, 8
+#: Regions of a picture that are looked at to find it, and how many times: after one look distortions were up to 0.06 dB
+#: off, and weights that make up for that cost 1 %.
+PROBED, LOOKS = 4, 2
+#: Quality steps to the quality by which a gain in distortion is told as one in quality; and by how many at most steps
+#: may be coarser, or finer, than was asked for.
+NEAR, COARSEST, FINEST = QUALITY_STEPS // 25, 600, 200
 
 
-def tile_side(sizes: Architecture) -> int:
-    """Side of a tile of refinement, in hyper-latents, without the halo: 12 for a small model, 7 for a large one."""
-    return max(1, math.isqrt(_TILE_BYTES // sizes.gradient_bytes) // HYPER_STRIDE - 2 * HALO)
+def _parts(ends: tuple[float, float], steps: int) -> list[float]:
+    """Parts of the way to the optimum that so many steps of descent go."""
+    first, last = ends
+    return [first + (last - first) * index / steps for index in range(steps)]
 
 
 class Effort:
@@ -126,62 +116,43 @@ class Effort:
         if not 0 <= effort <= EFFORT_MAX:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
         self._level = LEVELS.get(effort)
-        self._engine, self._model, self._entropy, self._asked = engine, model, entropy, quality_step
-        self._aim = model.goal.aim
+        self._model, self._aim = model, model.goal.aim
         self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region that was looked at
+        self._encoder_at = partial(Encoder, engine, model, entropy, cache(lambda: engine.drafting(model)))
         self._count = 0  # steps of descent
         small = self._aim == "ms-ssim" and min(layout.size) * LATENT_STRIDE < MIN_SIDE_PX
-        if self._level and not small and self._measured(quality_step, *DESCENT) is not None:
+        if self._level and not small and measured(model, quality_step, *CHOICE, *DESCENT) is not None:
             quick = len(layout.regions) > 1 and not self._level.matched
             self._count = min(self._level.steps, STEPS_OF_LARGE) if quick else self._level.steps
-        #: 0..QUALITY_STEPS, of the quantisation steps that regions are coded with.
-        self.quality_step = quality_step - self._coarser()
-        self._multiplier = model.goal.multiplier(self.quality_step / QUALITY_STEPS)
+        self._asked = self._encoder_at(quality_step)
+        self._encoder = self._asked
+        gained = measured(model, quality_step, "coarser")
+        if self._count and not self.settles and gained is not None:
+            points = min(SPENT * float(gained[0][self._count - 1]), MOST)
+            self._encoder = self._encoder_at(quality_step - min(round(points / 100 * QUALITY_STEPS), quality_step))
 
-    def _coarser(self) -> int:
-        """Quality steps by which quantisation is coarser than was asked for."""
-        measured = self._measured(self._asked, "coarser")
-        if self._level is None or not self._count or measured is None:
-            return 0
-        (after,) = measured
-        points = COARSER[self._count] if self._level.matched else min(SPENT * float(after[self._count - 1]), MOST)
-        return min(round(points / 100 * QUALITY_STEPS), self._asked)
+    @property
+    def quality_step(self) -> int:
+        """0..QUALITY_STEPS, of the quantisation steps that regions are coded with."""
+        return self._encoder.quality_step
 
-    def _measured(self, quality_step: int, *names: str) -> list[Floats] | None:
-        """What was measured for the model at a quality, if it was: (C,), (1,) or (2,) each."""
-        arrays = self._model.arrays
-        if any(f"{EFFORT}{name}" not in arrays for name in names):
-            return None
-        return [gain_at(arrays[f"{EFFORT}{name}"], quality_step) for name in names]
+    @property
+    def settles(self) -> bool:
+        """Whether these steps are to be found for the picture at hand, by `settle`."""
+        return self._level is not None and self._level.matched and self._count > 0
 
-    # What follows is made when a region first needs it, once for the picture: never at effort 0.
+    @property
+    def uses_torch(self) -> bool:
+        """Whether torch is imported, which shares out each operation to all cores by itself."""
+        return self._level is not None and self._level.iterations > 0
 
-    @cached_property
-    def _drafting(self) -> EntropyModel:
-        """An entropy model for the codes that descent starts from."""
-        return self._engine.drafting(self._model)
+    @property
+    def paid(self) -> bool:
+        """Whether what was coded is no larger than without effort, and no worse: of hardly any photo it is not so.
 
-    @cached_property
-    def _gains(self) -> tuple[Floats, Floats]:
-        """Standard deviations in a quantisation step, (C,), and factors of the synthesis's fine features, (F,)."""
-        tables = self._model.decoder
-        inverse, gain = (gain_at(tables[name], self.quality_step) for name in ("gain.inverse", "gain.synthesis"))
-        return inverse, gain
-
-    @cached_property
-    def _synthesis(self) -> Synthesis:
-        """The decoder's network, for what codes really cost."""
-        return Synthesis(self._engine, self._model, self.quality_step)
-
-    @cached_property
-    def _refiner(self) -> Refiner:
-        """The networks in torch."""
-        import_torch()  # before others do
-        from lcodec.effort.refine import Refiner
-
-        at, model = self._entropy.at_quality(self.quality_step), self._model
-        arrays, goal = model.arrays | model.decoder, (self._aim, self._multiplier)
-        return Refiner(arrays, at, *self._gains, *goal, tile_side(model.architecture), self._engine.device)
+        Always true of levels that do not look at what they code.
+        """
+        return all(math.fsum(amounts) >= 0 for amounts in zip(*self._spared, strict=True))
 
     def memory(self, region: Region) -> int:
         """Bytes that improving a region of this size takes, besides what coding it takes."""
@@ -196,16 +167,49 @@ class Effort:
             return _TORCH + max(min(rows, side) * min(columns, side) * sizes.gradient_bytes, taken)
         return taken
 
-    @property
-    def uses_torch(self) -> bool:
-        """Whether torch is imported, which shares out each operation to all cores by itself."""
-        return self._level is not None and self._level.iterations > 0
+    def settle(self, pixels: Pixels, regions: Sequence[Region], spread: Spread) -> None:
+        """Find the quantisation steps with which a picture comes out as good as it would without effort.
+
+        What descent gains differs between pictures: little where there is noise, three times as much where all is
+        smooth. It is seen at the quality that was asked for, in some regions, and spent on coarser steps.
+
+        Args:
+            pixels: (H, W, 1 or 3), the picture.
+            regions: of it that are to be coded.
+            spread: calls a function on several items at a time.
+        """
+        few = [region for region in regions if not self._too_small(window_of(region, pixels))]
+        few = few[:: -(-len(few) // PROBED) or 1]
+        asked, coarser = self._asked, self._encoder_at(max(self._asked.quality_step - NEAR, 0))
+
+        def over_all(distortion: Callable[[Region], float]) -> float:
+            return math.fsum(spread(distortion, few))
+
+        wanted = over_all(lambda region: least(self._without(pixels, region)))
+        worse = over_all(lambda region: self._look(coarser, pixels, region))
+        if wanted < NOTHING or worse <= wanted:  # a picture of one colour, or the lowest quality
+            return
+        for _ in range(LOOKS):
+            found = over_all(lambda region: self._look(self._encoder, pixels, region, descend=True))
+            gained = math.log(wanted / max(found, NOTHING)) / math.log(worse / wanted)
+            step = self.quality_step - round(gained * (asked.quality_step - coarser.quality_step))
+            bounded = max(step, asked.quality_step - COARSEST, 0), asked.quality_step + FINEST, QUALITY_STEPS
+            self._encoder = self._encoder_at(min(bounded))
+
+    def _look(self, encoder: Encoder, pixels: Pixels, region: Region, *, descend: bool = False) -> float:
+        """Distortion of a region, plainly coded or after a descent."""
+        window, (latents, hyper_latents) = window_of(region, pixels), encoder.analyse(pixels, region)
+        choose = None
+        if descend:
+            parts = _parts(BEFORE, min(self._count, STEPS_TO_SETTLE))
+            choose = encoder.descend(latents, hyper_latents, window, parts, LIGHTER)
+        return encoder.judge(window)(encoder.encode(latents, hyper_latents, choose)).distortion
 
     def code(
         self,
         latents: Floats,
         hyper_latents: Floats,
-        pixels: npt.NDArray[np.uint8],
+        pixels: Pixels,
         region: Region,
         progress: Callable[[float], None],
     ) -> Coded:
@@ -221,83 +225,50 @@ class Effort:
             region: of it.
             progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
         """
-        level, encode = self._level, partial(self._entropy.encode, quality_step=self.quality_step)
-        window = window_of(region, pixels)
-        small = self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX
+        level, encode, window = self._level, self._encoder.encode, window_of(region, pixels)
         if level is None:
             return encode(latents, hyper_latents)
+        small = self._too_small(window)
         if small or not level.matched:
-            descended = None if small else self._descend(latents, hyper_latents, window)
-            return encode(latents, hyper_latents, choose=descended or self._choice(latents, self.quality_step))
-        # Codes as they would be with less effort: what they decode to is wanted, and they are what there is if the
-        # steps are theirs and nothing better is found.
-        others = self._without(pixels, region, window)
-        wanted = min(one.distortion for one in others)
-        tried = others if self.quality_step == self._asked else []
-        judge = Judge(self._synthesis, self._aim, window)
+            descended = None if small else self._as_measured(latents, hyper_latents, window)
+            return encode(latents, hyper_latents, descended or self._encoder.choice(latents))
+        # Codes without effort say what is wanted, and are what there is if the steps are theirs and nothing is better.
+        others = self._without(pixels, region)
+        wanted = least(others)
+        tried = list(others) if self.quality_step == self._asked.quality_step else []
+        judge = self._encoder.judge(window)
+        descend = partial(self._encoder.descend, window=window, lighter=LIGHTER)
+        choose = descend(latents, hyper_latents, parts=_parts(BEFORE, self._count))
         if level.iterations:
-            latents, hyper_latents = self._refiner.refine(
-                latents, hyper_latents, colour(window), level.iterations, progress
-            )
+            start = latents if choose is None else self._encoder.moved(choose)
+            latents, hyper_latents = self._encoder.refine(start, hyper_latents, window, level.iterations, progress)
             tried.append(judge(encode(latents, hyper_latents)))
-        choose = self._descend(latents, hyper_latents, window)
-        choose = choose or self._choice(latents, self.quality_step) or self._unmeasured(latents)
+            choose = descend(latents, hyper_latents, parts=_parts(AFTER, STEPS_AFTER))
+        choose = choose or self._encoder.choice(latents) or self._encoder.unmeasured(latents)
 
         def with_weights(factor: float) -> Tried:
-            return judge(encode(latents, hyper_latents, choose=choose.weighted(factor)))
+            return judge(encode(latents, hyper_latents, choose.weighted(factor)))
 
-        tried += match(with_weights, judge(encode(latents, hyper_latents, choose=choose)), wanted)
+        tried += match(with_weights, judge(encode(latents, hyper_latents, choose)), wanted)
         found, without = smallest(tried, wanted), smallest(others, wanted)
         self._spared.append((without.size - found.size, without.distortion - found.distortion))
         return found.coded
 
-    @property
-    def paid(self) -> bool:
-        """Whether what was coded is no larger than without effort, and no worse: of hardly any photo it is not so.
+    def _too_small(self, window: Pixels) -> bool:
+        return self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX
 
-        Always true of levels that do not look at what they code.
-        """
-        return all(math.fsum(amounts) >= 0 for amounts in zip(*self._spared, strict=True))
-
-    def _without(self, pixels: npt.NDArray[np.uint8], region: Region, window: npt.NDArray[np.uint8]) -> list[Tried]:
-        """The codes of efforts 0 and 1 at the quality that was asked for."""
-        analyses = Analyses(self._engine, self._model, self._asked)
-        latents = analyses.latents(pixels, region)
-        hyper_latents = analyses.hyper_latents(latents)
-        judge = Judge(Synthesis(self._engine, self._model, self._asked), self._aim, window)
-        choice = self._choice(latents, self._asked)
+    def _without(self, pixels: Pixels, region: Region) -> list[Tried]:
+        """The codes of a region at efforts 0 and 1, at the quality that was asked for."""
+        latents, hyper_latents = self._asked.analyse(pixels, region)
+        judge, choice = self._asked.judge(window_of(region, pixels)), self._asked.choice(latents)
         choices = [None] if choice is None else [None, choice]
-        return [judge(self._entropy.encode(latents, hyper_latents, self._asked, choose)) for choose in choices]
+        return [judge(self._asked.encode(latents, hyper_latents, choose)) for choose in choices]
 
-    def _choice(self, latents: Floats, quality_step: int) -> Rdoq | None:
-        """The choice of effort 1, if the model has what it needs."""
-        if (measured := self._measured(quality_step, *CHOICE)) is None:
+    def _as_measured(self, latents: Floats, hyper_latents: Floats, window: Pixels) -> Rdoq | None:
+        """The choice of symbols of level 2."""
+        found = measured(self._model, self.quality_step, "part", "lighter")
+        if not self._count or found is None:
             return None
-        weights, stretch = measured
-        steps = self._entropy.at_quality(quality_step).steps
-        return Rdoq((latents * steps).astype(np.float32), weights, stretch)
-
-    def _unmeasured(self, latents: Floats) -> Rdoq:
-        """A choice with the same weight for all channels."""
-        steps = self._entropy.at_quality(self.quality_step).steps
-        return Rdoq((latents * steps).astype(np.float32), np.full(latents.shape[2], STEP_BITS * CAUTION, np.float32))
-
-    def _descend(self, latents: Floats, hyper_latents: Floats, window: npt.NDArray[np.uint8]) -> Rdoq | None:
-        """The choice of symbols of latents that moved to make up for each other's errors, if the model lets them."""
-        choose, measured = self._choice(latents, self.quality_step), self._measured(self.quality_step, *DESCENT)
-        if self._level is None or not self._count or choose is None or measured is None:
-            return None
-        matched = self._level.matched
-        curvature, (part,), lighter = measured
-        padded = pad(colour(window)[None], LATENT_STRIDE)[0]
-        halo = self._model.architecture.synthesis_halo
-        descent = Descent(self._model.decoder, halo, *self._gains, padded, self._aim, self._multiplier)
-        first, last = min(part, PARTS[0]), PARTS[1]
-        for index in range(self._count):
-            draft = self._drafting.encode(latents, hyper_latents, self.quality_step, choose)
-            decoded = (draft.values / MEAN_STEPS).astype(np.float32)
-            way = first + (last - first) * index / self._count if matched else part
-            choose = choose.of(relaxed(choose.wanted, decoded, descent.gradient(decoded), curvature, way))
-            if index == 0:
-                choose = choose.weighted(LIGHTER if matched else lighter[0])
-        return choose if matched or self._count == 1 else choose.weighted(lighter[1] / lighter[0])
+        (part,), lighter = found
+        choose = self._encoder.descend(latents, hyper_latents, window, [part] * self._count, lighter[0])
+        return choose if choose is None or self._count == 1 else choose.weighted(lighter[1] / lighter[0])

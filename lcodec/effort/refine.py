@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lcodec.effort.levels import HALO
+from lcodec.effort.encoder import HALO
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
 from lcodec.entropy.model import AtQuality

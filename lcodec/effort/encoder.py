@@ -1,0 +1,189 @@
+"""One model at one quality, as effort uses it: latents of a region, their codes, and what makes better ones.
+
+    analyse -> latents, hyper-latents -> descend, refine (better latents) -> encode (with chosen symbols) -> judge
+
+What was measured for the model (`lcodec.effort.measure`) is looked up here; which of these steps are taken, and how
+far they go, is the level's affair (`lcodec.effort.levels`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lcodec.arrays import EFFORT
+from lcodec.effort.descent import Descent, relaxed
+from lcodec.effort.match import Judge
+from lcodec.effort.rdoq import Rdoq
+from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
+from lcodec.execution.engine import Engine
+from lcodec.execution.regions import Region
+from lcodec.execution.stages import Analyses, Synthesis, colour, pad
+from lcodec.networks.architecture import Architecture
+from lcodec.networks.gains import QUALITY_STEPS, gain_at
+from lcodec.networks.hyperprior import HYPER_STRIDE
+from lcodec.networks.transforms import LATENT_STRIDE
+from lcodec.threads import import_torch
+from lcodec.zoo import Model
+
+if TYPE_CHECKING:
+    from lcodec.effort.refine import Refiner
+
+__all__ = ["CHOICE", "DESCENT", "HALO", "Encoder", "measured", "tile_side"]
+
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+#: Hyper-latents (64 pixels) around a tile of refinement that are refined with it and thrown away.
+HALO = 1
+#: Bytes that the gradient of such a tile may take. Smaller tiles of large models cost time: what is thrown away grows.
+_TILE_BYTES = 640 << 20
+#: What is measured for the choice of symbols, and for descent besides.
+CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter")
+#: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
+#: BD-rate.
+CAUTION = 6
+#: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
+#: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
+STEP_BITS = 6 / math.log(2)
+
+
+def tile_side(sizes: Architecture) -> int:
+    """Side of a tile of refinement, in hyper-latents, without the halo: 12 for a small model, 7 for a large one."""
+    return max(1, math.isqrt(_TILE_BYTES // sizes.gradient_bytes) // HYPER_STRIDE - 2 * HALO)
+
+
+def measured(model: Model, quality_step: int, *names: str) -> list[Floats] | None:
+    """What was measured for a model at a quality, if it was: (C,), (1,) or (2,) each."""
+    if any(f"{EFFORT}{name}" not in model.arrays for name in names):
+        return None
+    return [gain_at(model.arrays[f"{EFFORT}{name}"], quality_step) for name in names]
+
+
+class Encoder:
+    """Codes regions of one picture at one quality."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: Model,
+        entropy: EntropyModel,
+        drafting: Callable[[], EntropyModel],
+        quality_step: int,
+    ) -> None:
+        """Take a model; what a method needs is made when it is first called.
+
+        Args:
+            engine: where the decoder's networks run.
+            model: by which regions are analysed.
+            entropy: that model's, on the engine.
+            drafting: makes an entropy model for the codes that descent starts from.
+            quality_step: 0..QUALITY_STEPS, of the quantisation steps.
+        """
+        self._engine, self._model, self._entropy, self._drafting = engine, model, entropy, drafting
+        self.quality_step = quality_step
+        self._cost = model.goal.aim, model.goal.multiplier(quality_step / QUALITY_STEPS)
+
+    @cached_property
+    def _analyses(self) -> Analyses:
+        return Analyses(self._engine, self._model, self.quality_step)
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        """The decoder's network, for what codes really cost."""
+        return Synthesis(self._engine, self._model, self.quality_step)
+
+    @cached_property
+    def _steps(self) -> npt.NDArray[np.float64]:
+        """Quantisation steps in a standard deviation, (C,)."""
+        return self._entropy.at_quality(self.quality_step).steps
+
+    @cached_property
+    def _gains(self) -> tuple[Floats, Floats]:
+        """Standard deviations in a quantisation step, (C,), and factors of the synthesis's fine features, (F,)."""
+        tables = self._model.decoder
+        inverse, gain = (gain_at(tables[name], self.quality_step) for name in ("gain.inverse", "gain.synthesis"))
+        return inverse, gain
+
+    def analyse(self, pixels: Pixels, region: Region) -> tuple[Floats, Floats]:
+        """Latents (h, w, C) and hyper-latents (ceil(h/4), ceil(w/4), Z) of a region of a picture (H, W, 1 or 3)."""
+        latents = self._analyses.latents(pixels, region)
+        return latents, self._analyses.hyper_latents(latents)
+
+    def encode(self, latents: Floats, hyper_latents: Floats, choose: Rdoq | None = None) -> Coded:
+        """Code a region, with the nearest symbols or with those that are chosen."""
+        return self._entropy.encode(latents, hyper_latents, self.quality_step, choose)
+
+    def judge(self, window: Pixels) -> Judge:
+        """What tells how good codes of a region are, whose pixels these are."""
+        return Judge(self._synthesis, self._cost[0], window)
+
+    def choice(self, latents: Floats) -> Rdoq | None:
+        """The choice of symbols that was measured for the model, if it was."""
+        if (found := measured(self._model, self.quality_step, *CHOICE)) is None:
+            return None
+        return Rdoq(self._in_steps(latents), *found)
+
+    def unmeasured(self, latents: Floats) -> Rdoq:
+        """A choice with the same weight for all channels."""
+        return Rdoq(self._in_steps(latents), np.full(latents.shape[2], STEP_BITS * CAUTION, np.float32))
+
+    def _in_steps(self, latents: Floats) -> Floats:
+        return (latents * self._steps).astype(np.float32)
+
+    def descend(
+        self, latents: Floats, hyper_latents: Floats, window: Pixels, parts: Sequence[float], lighter: float
+    ) -> Rdoq | None:
+        """The choice of symbols of latents that moved to make up for each other's errors, if the model lets them.
+
+        Args:
+            latents: (h, w, C), in units of standard deviation.
+            hyper_latents: (ceil(h/4), ceil(w/4), Z).
+            window: (H, W, 1 or 3), the region's pixels.
+            parts: of the way to the optimum, for each step.
+            lighter: factor of the weights of errors, from the first step on.
+        """
+        choose, found = self.choice(latents), measured(self._model, self.quality_step, "curvature")
+        if choose is None or found is None:
+            return None
+        (curvature,) = found
+        padded = pad(colour(window)[None], LATENT_STRIDE)[0]
+        halo = self._model.architecture.synthesis_halo
+        descent = Descent(self._model.decoder, halo, *self._gains, padded, *self._cost)
+        for index, part in enumerate(parts):
+            draft = self._drafting().encode(latents, hyper_latents, self.quality_step, choose)
+            decoded = (draft.values / MEAN_STEPS).astype(np.float32)
+            choose = choose.of(relaxed(choose.wanted, decoded, descent.gradient(decoded), curvature, part))
+            if index == 0:
+                choose = choose.weighted(lighter)
+        return choose
+
+    def moved(self, choose: Rdoq) -> Floats:
+        """The latents that a choice wants, (h, w, C), in units of standard deviation."""
+        return (choose.wanted / self._steps).astype(np.float32)
+
+    @cached_property
+    def _refiner(self) -> Refiner:
+        """The networks in torch."""
+        import_torch()  # before others do
+        from lcodec.effort.refine import Refiner
+
+        model, at = self._model, self._entropy.at_quality(self.quality_step)
+        arrays, tile = model.arrays | model.decoder, tile_side(model.architecture)
+        return Refiner(arrays, at, *self._gains, *self._cost, tile, self._engine.device)
+
+    def refine(
+        self,
+        latents: Floats,
+        hyper_latents: Floats,
+        window: Pixels,
+        iterations: int,
+        progress: Callable[[float], None],
+    ) -> tuple[Floats, Floats]:
+        """Better latents and hyper-latents, by annealing: see `lcodec.effort.refine`."""
+        return self._refiner.refine(latents, hyper_latents, colour(window), iterations, progress)
