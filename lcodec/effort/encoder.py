@@ -21,6 +21,7 @@ from lcodec.effort.descent import Descent, relaxed
 from lcodec.effort.match import Judge
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
+from lcodec.errors import ModelError
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
 from lcodec.execution.stages import Analyses, Synthesis, colour, pad
@@ -137,31 +138,38 @@ class Encoder:
         return (latents * self._steps).astype(np.float32)
 
     def descend(
-        self, latents: Floats, hyper_latents: Floats, window: Pixels, parts: Sequence[float], lighter: float
-    ) -> Rdoq | None:
-        """The choice of symbols of latents that moved to make up for each other's errors, if the model lets them.
+        self,
+        latents: Floats,
+        hyper_latents: Floats,
+        window: Pixels,
+        parts: Sequence[float],
+        factors: Sequence[float],
+    ) -> Rdoq:
+        """The choice of symbols of latents that moved to make up for each other's errors.
 
         Args:
             latents: (h, w, C), in units of standard deviation.
             hyper_latents: (ceil(h/4), ceil(w/4), Z).
             window: (H, W, 1 or 3), the region's pixels.
             parts: of the way to the optimum, for each step.
-            lighter: factor of the weights of errors, from the first step on.
+            factors: of the weights that errors have: in the draft of each step, and then in the choice.
+
+        Raises:
+            ModelError: what is needed was not measured for the model.
         """
-        choose, found = self.choice(latents), measured(self._model, self.quality_step, "curvature")
-        if choose is None or found is None:
-            return None
+        choice, found = self.choice(latents), measured(self._model, self.quality_step, "curvature")
+        if choice is None or found is None:
+            raise ModelError("the model has nothing that descent could go by")
         (curvature,) = found
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         halo = self._model.architecture.synthesis_halo
         descent = Descent(self._model.decoder, halo, *self._gains, padded, *self._cost)
-        for index, part in enumerate(parts):
+        for part, factor in zip(parts, factors[:-1], strict=True):
+            choose = choice.weighted(factor)
             draft = self._drafting().encode(latents, hyper_latents, self.quality_step, choose)
             decoded = (draft.values / MEAN_STEPS).astype(np.float32)
-            choose = choose.of(relaxed(choose.wanted, decoded, descent.gradient(decoded), curvature, part))
-            if index == 0:
-                choose = choose.weighted(lighter)
-        return choose
+            choice = choice.of(relaxed(choice.wanted, decoded, descent.gradient(decoded), curvature, part))
+        return choice.weighted(factors[-1])
 
     def moved(self, choose: Rdoq) -> Floats:
         """The latents that a choice wants, (h, w, C), in units of standard deviation."""

@@ -47,21 +47,21 @@ _CHOSEN, _TORCH = 72, 160 << 20
 class _Level:
     """How much is done."""
 
-    steps: int = 0  #: of descent (`lcodec.effort.descent`), each from a draft of the code
-    iterations: int = 0  #: of annealing from there (`lcodec.effort.refine`), and AFTER then
+    steps: int = 0  #: of one descent (`lcodec.effort.descent`), each from a draft of the code; matched levels do three
+    iterations: int = 0  #: of annealing (`lcodec.effort.refine`), before the last descent
     matched: bool = True  #: whether the picture's own distortion is kept
 
 
 LEVELS = {
     1: _Level(matched=False),
     2: _Level(2, matched=False),
-    3: _Level(4),
-    4: _Level(8),
-    5: _Level(16),
-    6: _Level(8, iterations=50),
-    7: _Level(8, iterations=100),
-    8: _Level(8, iterations=200),
-    9: _Level(8, iterations=400),
+    3: _Level(2),
+    4: _Level(4),
+    5: _Level(8),
+    6: _Level(4, iterations=50),
+    7: _Level(4, iterations=100),
+    8: _Level(4, iterations=200),
+    9: _Level(4, iterations=400),
 }
 EFFORT_MAX = max(LEVELS)
 #: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
@@ -69,23 +69,16 @@ STEPS_OF_LARGE = 1
 #: Share of the measured gain of level 2 that is spent on coarser steps, for other photos gain less than those that it
 #: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
 SPENT, MOST = 0.7, 2.0
-#: Of matched levels: parts of the way to the optimum, first and last, of the descent and of that after the annealing,
-#: and the factor of the weights that errors have from the first step on.
-BEFORE, AFTER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 0.1
-#: Steps of the descent after the annealing, and most of the one that finds how coarse quantisation may be.
-STEPS_AFTER, STEPS_TO_SETTLE = 4, 8
-#: Regions of a picture that are looked at to find it, and how many times: after one look distortions were up to 0.06 dB
-#: off, and weights that make up for that cost 1 %.
-PROBED, LOOKS = 4, 2
+#: Of matched levels: parts of the way to the optimum, first and last, of the first descent and of those that go on from
+#: there; the factor of the weights that errors have after the first step. At half that factor, or twice, 0.5 to 1 % is
+#: lost.
+FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 0.1
+#: Descents after each of which quantisation steps are found anew, and regions of a picture that are looked at for that.
+#: After one distortions were up to 0.06 dB off, and weights that make up for that cost 1 %.
+LOOKS, PROBED = 2, 4
 #: Quality steps to the quality by which a gain in distortion is told as one in quality; and by how many at most steps
 #: may be coarser, or finer, than was asked for.
 NEAR, COARSEST, FINEST = QUALITY_STEPS // 25, 600, 200
-
-
-def _parts(ends: tuple[float, float], steps: int) -> list[float]:
-    """Parts of the way to the optimum that so many steps of descent go."""
-    first, last = ends
-    return [first + (last - first) * index / steps for index in range(steps)]
 
 
 class Effort:
@@ -119,7 +112,8 @@ class Effort:
         self._model, self._aim = model, model.goal.aim
         self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region that was looked at
         self._encoder_at = partial(Encoder, engine, model, entropy, cache(lambda: engine.drafting(model)))
-        self._count = 0  # steps of descent
+        self._moved: dict[Region, Floats] = {}  # latents of the regions that were looked at, in standard deviations
+        self._count = 0  # steps of a descent
         small = self._aim == "ms-ssim" and min(layout.size) * LATENT_STRIDE < MIN_SIDE_PX
         if self._level and not small and measured(model, quality_step, *CHOICE, *DESCENT) is not None:
             quick = len(layout.regions) > 1 and not self._level.matched
@@ -186,24 +180,33 @@ class Effort:
             return math.fsum(spread(distortion, few))
 
         wanted = over_all(lambda region: least(self._without(pixels, region)))
-        worse = over_all(lambda region: self._look(coarser, pixels, region))
+        worse = over_all(lambda region: self._plainly(coarser, pixels, region))
         if wanted < NOTHING or worse <= wanted:  # a picture of one colour, or the lowest quality
             return
         for _ in range(LOOKS):
-            found = over_all(lambda region: self._look(self._encoder, pixels, region, descend=True))
+            found = over_all(lambda region: self._go_on(pixels, region))
             gained = math.log(wanted / max(found, NOTHING)) / math.log(worse / wanted)
             step = self.quality_step - round(gained * (asked.quality_step - coarser.quality_step))
             bounded = max(step, asked.quality_step - COARSEST, 0), asked.quality_step + FINEST, QUALITY_STEPS
             self._encoder = self._encoder_at(min(bounded))
 
-    def _look(self, encoder: Encoder, pixels: Pixels, region: Region, *, descend: bool = False) -> float:
-        """Distortion of a region, plainly coded or after a descent."""
-        window, (latents, hyper_latents) = window_of(region, pixels), encoder.analyse(pixels, region)
-        choose = None
-        if descend:
-            parts = _parts(BEFORE, min(self._count, STEPS_TO_SETTLE))
-            choose = encoder.descend(latents, hyper_latents, window, parts, LIGHTER)
-        return encoder.judge(window)(encoder.encode(latents, hyper_latents, choose)).distortion
+    def _plainly(self, encoder: Encoder, pixels: Pixels, region: Region) -> float:
+        """Distortion of a region at effort 0."""
+        return encoder.judge(window_of(region, pixels))(encoder.encode(*encoder.analyse(pixels, region))).distortion
+
+    def _go_on(self, pixels: Pixels, region: Region) -> float:
+        """Distortion of a region after one descent more, of latents that are kept."""
+        window, (latents, hyper_latents) = window_of(region, pixels), self._encoder.analyse(pixels, region)
+        choose = self._descend(self._moved.get(region, latents), hyper_latents, window, first=region not in self._moved)
+        self._moved[region] = self._encoder.moved(choose)
+        return self._encoder.judge(window)(self._encoder.encode(latents, hyper_latents, choose)).distortion
+
+    def _descend(self, latents: Floats, hyper_latents: Floats, window: Pixels, *, first: bool) -> Rdoq:
+        """One descent of a level that settles."""
+        steps, (begin, end) = self._count, FIRST if first else LATER
+        parts = [begin + (end - begin) * index / steps for index in range(steps)]
+        factors = [1.0 if first else LIGHTER, *steps * [LIGHTER]]
+        return self._encoder.descend(latents, hyper_latents, window, parts, factors)
 
     def code(
         self,
@@ -237,13 +240,15 @@ class Effort:
         wanted = least(others)
         tried = list(others) if self.quality_step == self._asked.quality_step else []
         judge = self._encoder.judge(window)
-        descend = partial(self._encoder.descend, window=window, lighter=LIGHTER)
-        choose = descend(latents, hyper_latents, parts=_parts(BEFORE, self._count))
+        moved = self._moved.pop(region, None)
+        for look in range(LOOKS if self._count and moved is None else 0):
+            start = latents if moved is None else moved
+            moved = self._encoder.moved(self._descend(start, hyper_latents, window, first=look == 0))
+        latents = latents if moved is None else moved
         if level.iterations:
-            start = latents if choose is None else self._encoder.moved(choose)
-            latents, hyper_latents = self._encoder.refine(start, hyper_latents, window, level.iterations, progress)
+            latents, hyper_latents = self._encoder.refine(latents, hyper_latents, window, level.iterations, progress)
             tried.append(judge(encode(latents, hyper_latents)))
-            choose = descend(latents, hyper_latents, parts=_parts(AFTER, STEPS_AFTER))
+        choose = self._descend(latents, hyper_latents, window, first=False) if self._count else None
         choose = choose or self._encoder.choice(latents) or self._encoder.unmeasured(latents)
 
         def with_weights(factor: float) -> Tried:
@@ -269,6 +274,6 @@ class Effort:
         found = measured(self._model, self.quality_step, "part", "lighter")
         if not self._count or found is None:
             return None
-        (part,), lighter = found
-        choose = self._encoder.descend(latents, hyper_latents, window, [part] * self._count, lighter[0])
-        return choose if choose is None or self._count == 1 else choose.weighted(lighter[1] / lighter[0])
+        (part,), (once, twice) = found
+        factors = [1.0, once] if self._count == 1 else [1.0, once, twice]
+        return self._encoder.descend(latents, hyper_latents, window, self._count * [part], factors)
