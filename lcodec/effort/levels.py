@@ -76,6 +76,8 @@ FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 0.1
 #: Descents after each of which quantisation steps are found anew, and regions of a picture that are looked at for that.
 #: After one distortions were up to 0.06 dB off, and weights that make up for that cost 1 %.
 LOOKS, PROBED = 2, 4
+#: Bytes for each latent of these that are kept meanwhile.
+_MOVED = 4 * PROBED
 #: Quality steps to the quality by which a gain in distortion is told as one in quality; and by how many at most steps
 #: may be coarser, or finer, than was asked for.
 NEAR, COARSEST, FINEST = QUALITY_STEPS // 25, 600, 200
@@ -153,7 +155,7 @@ class Effort:
         if self._level is None:
             return 0
         (rows, columns), sizes = region.size, self._model.architecture
-        taken = rows * columns * sizes.latents * _CHOSEN
+        taken = rows * columns * sizes.latents * (_CHOSEN + (_MOVED if self.settles else 0))
         if self._count:
             taken += sizes.descent_bytes(min(rows, TILE), min(columns, TILE))
         if self._level.iterations:
