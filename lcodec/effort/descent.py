@@ -20,11 +20,14 @@ from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.tiling import map_tiles
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
-__all__ = ["TILE", "Descent", "relaxed"]
+__all__ = ["OF_TWO", "TILE", "Descent", "relaxed"]
 
 Floats = npt.NDArray[np.float32]
 #: Largest side of a tile, in latents: regions of large pictures are one, and so are photos up to 1024 pixels a side.
 TILE = 64
+#: Of two steps, how many times the best part of one step the first and the second go. With once that part both times,
+#: and the weights of a first step in the second draft, files of four photos were 0.7 % larger at equal distortion.
+OF_TWO = (1.5, 0.7)
 
 
 class Descent:

@@ -19,7 +19,7 @@ from functools import cache, partial
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.effort.descent import TILE
+from lcodec.effort.descent import OF_TWO, TILE
 from lcodec.effort.encoder import CHOICE, DESCENT, HALO, Encoder, measured, tile_side
 from lcodec.effort.match import NOTHING, Tried, least, match, smallest
 from lcodec.effort.rdoq import Rdoq
@@ -277,5 +277,8 @@ class Effort:
         if not self._count or found is None:
             return None
         (part,), (once, twice) = found
-        factors = [1.0, once] if self._count == 1 else [1.0, once, twice]
-        return self._encoder.descend(latents, hyper_latents, window, self._count * [part], factors)
+        if self._count == 1:
+            parts, factors = [part], [1.0, once]
+        else:
+            parts, factors = [part * share for share in OF_TWO], [1.0, twice, twice]
+        return self._encoder.descend(latents, hyper_latents, window, parts, factors)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 
 from lcodec.arrays import EFFORT
-from lcodec.effort.descent import relaxed
+from lcodec.effort.descent import OF_TWO, relaxed
 from lcodec.effort.match import decoded
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel, Exchange
@@ -326,10 +326,14 @@ def _measure_descent_at(
 
     found = [measurement.cheapest(photos, moved(way, choices, decoded, gradients), slope) for way in WAYS]
     once, way = min(zip(found, WAYS, strict=True))
-    choices = [choose.weighted(math.exp(once.factor)) for choose in moved(way, choices, decoded, gradients)]
-    decoded = measurement.drafts(photos, choices)
-    after_two = moved(way, choices, decoded, measurement.gradients(photos, decoded))
-    twice = measurement.cheapest(photos, after_two, slope, FACTORS[:2])
+    first, second = (share * way for share in OF_TWO)
+    halfway = [choose.weighted(math.exp(once.factor)) for choose in moved(first, choices, decoded, gradients)]
+    trades = []
+    for factor in FACTORS[:2]:
+        decoded = measurement.drafts(photos, [choose.weighted(factor) for choose in halfway])
+        after_two = moved(second, halfway, decoded, measurement.gradients(photos, decoded))
+        trades.append(measurement.cheapest(photos, after_two, slope, [factor]))
+    twice = min(trades)
     coarser = np.array([once.gain, twice.gain]) / rise * points
     return {
         "curvature": curvature,
