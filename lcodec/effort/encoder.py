@@ -171,12 +171,6 @@ class Encoder:
             choice = choice.of(relaxed(choice.wanted, decoded, descent.gradient(decoded), curvature, part))
         return choice.weighted(factors[-1])
 
-    @property
-    def part(self) -> float:
-        """The part of the way to the optimum that a single step goes best; 0 if it was not measured."""
-        found = measured(self._model, self.quality_step, "part")
-        return float(found[0][0]) if found else 0.0
-
     def moved(self, choose: Rdoq) -> Floats:
         """The latents that a choice wants, (h, w, C), in units of standard deviation."""
         return (choose.wanted / self._steps).astype(np.float32)

@@ -69,10 +69,10 @@ STEPS_OF_LARGE = 1
 #: Share of the measured gain of level 2 that is spent on coarser steps, for other photos gain less than those that it
 #: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
 SPENT, MOST = 0.7, 2.0
-#: Of matched levels: how many times the best part of a single step the first and the last go, of the first descent and
-#: of those that go on from there; the factor of the weights that errors have after the first step. At half that factor,
-#: or twice, 0.5 to 1 % is lost; with the same parts at all qualities (0.12 to 0.03, 0.06 to 0.03) 1 to 3 % at 85.
-FIRST, LATER, LIGHTER = (1.8, 0.4), (0.4, 0.12), 0.1
+#: Of matched levels: parts of the way to the optimum, first and last, of the first descent and of those that go on from
+#: there; the factor of the weights that errors have after the first step. At half that factor, or twice, 0.5 to 1 % is
+#: lost.
+FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 0.1
 #: Descents after each of which quantisation steps are found anew, and regions of a picture that are looked at for that.
 #: After one distortions were up to 0.06 dB off, and weights that make up for that cost 1 %.
 LOOKS, PROBED = 2, 4
@@ -205,8 +205,8 @@ class Effort:
 
     def _descend(self, latents: Floats, hyper_latents: Floats, window: Pixels, *, first: bool) -> Rdoq:
         """One descent of a level that settles."""
-        steps, (begin, end), part = self._count, FIRST if first else LATER, self._encoder.part
-        parts = [part * (begin + (end - begin) * index / steps) for index in range(steps)]
+        steps, (begin, end) = self._count, FIRST if first else LATER
+        parts = [begin + (end - begin) * index / steps for index in range(steps)]
         factors = [1.0 if first else LIGHTER, *steps * [LIGHTER]]
         return self._encoder.descend(latents, hyper_latents, window, parts, factors)
 
@@ -273,10 +273,10 @@ class Effort:
 
     def _as_measured(self, latents: Floats, hyper_latents: Floats, window: Pixels) -> Rdoq | None:
         """The choice of symbols of level 2."""
-        found = measured(self._model, self.quality_step, "lighter")
+        found = measured(self._model, self.quality_step, "part", "lighter")
         if not self._count or found is None:
             return None
-        part, ((once, twice),) = self._encoder.part, found
+        (part,), (once, twice) = found
         if self._count == 1:
             parts, factors = [part], [1.0, once]
         else:
