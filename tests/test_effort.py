@@ -255,6 +255,35 @@ def test_higher_levels_are_smaller_and_no_worse(measured: Model) -> None:
     assert sizes[5] < sizes[4] < sizes[3]
 
 
+def test_quantisation_settles_on_the_picture_at_hand(measured: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finer the less errors weigh, and never far from what was asked for; a few regions are enough."""
+    engine = Engine("cpu", "numpy", 0)
+    looked_at: list[int] = []
+
+    def spread(function: Callable[[Any], Any], items: Any) -> list[Any]:
+        looked_at.append(len(items))
+        return [function(item) for item in items]
+
+    def settled(pixels: np.ndarray, side: int = 0) -> int:
+        layout = Layout.of(*pixels.shape[:2], side)
+        spent = levels.Effort(4, engine, measured, engine.entropy(measured), 5000, layout)
+        assert spent.settles
+        spent.settle(pixels, layout.regions, spread)
+        return spent.quality_step
+
+    photo = pictures()[0]
+    found = []
+    for factor in (0.5, 0.1, 0.02):
+        monkeypatch.setattr(levels, "LIGHTER", factor)
+        found.append(settled(photo))
+    assert 5000 - levels.COARSEST <= found[0] < found[1] < found[2] <= 5000 + levels.FINEST
+    assert found[0] < 5000 < found[2]
+    assert 5000 - levels.COARSEST <= settled(np.full((64, 64, 3), 128, np.uint8)) <= 5000 + levels.FINEST
+    looked_at.clear()
+    assert settled(np.tile(photo[:64, :64], (2, 3, 1)), side=64) != 5000  # six regions
+    assert set(looked_at) == {3}
+
+
 @pytest.mark.parametrize("effort", range(2, EFFORT_MAX + 1))
 def test_never_worse_than_without(effort: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of any model, here one that was hardly trained and has nothing measured; in several tiles; grey and odd sides."""
