@@ -183,7 +183,7 @@ class Effort:
 
         wanted = over_all(lambda region: least(self._without(pixels, region)))
         worse = over_all(lambda region: self._plainly(coarser, pixels, region))
-        if wanted < NOTHING or worse <= wanted:  # a picture of one colour, or the lowest quality
+        if wanted < NOTHING or worse <= wanted:  # nothing to lose, or at the lowest quality
             return
         for _ in range(LOOKS):
             found = over_all(lambda region: self._go_on(pixels, region))
