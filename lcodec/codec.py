@@ -120,7 +120,8 @@ def encode(
             way, pieces = choose(picture, plain, judge, layout, code, spread, slowly=effort > 2)
         if pieces is None or quick is not spent:
             if spent.settles:
-                spent.settle(way.pixels, [region for region in layout.regions if region not in way.bare], spread)
+                coded = [region for region in layout.regions if region not in way.bare]
+                spent.settle(way.pixels, coded, spread, lambda region, part: done(layout.regions.index(region), part))
                 done.turn()
             pieces = code(way, spent=spent)
             if not spent.paid:  # one turn more than is told

@@ -268,12 +268,12 @@ def test_quantisation_settles_on_the_picture_at_hand(measured: Model, monkeypatc
         layout = Layout.of(*pixels.shape[:2], side)
         spent = levels.Effort(4, engine, measured, engine.entropy(measured), 5000, layout)
         assert spent.settles
-        spent.settle(pixels, layout.regions, spread)
+        spent.settle(pixels, layout.regions, spread, lambda *_: None)
         return spent.quality_step
 
     photo = pictures()[0]
     found = []
-    for factor in (0.5, 0.1, 0.02):
+    for factor in (6, 1.2, 0.24):
         monkeypatch.setattr(levels, "LIGHTER", factor)
         found.append(settled(photo))
     assert 5000 - levels.COARSEST <= found[0] < found[1] < found[2] <= 5000 + levels.FINEST
@@ -282,6 +282,51 @@ def test_quantisation_settles_on_the_picture_at_hand(measured: Model, monkeypatc
     looked_at.clear()
     assert settled(np.tile(photo[:64, :64], (2, 3, 1)), side=64) != 5000  # six regions
     assert set(looked_at) == {3}
+
+
+def test_annealing_is_done_once_and_spent(measured: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quantisation settles once more after it, and the picture stays as good; the bar never goes back."""
+    monkeypatch.setitem(levels.LEVELS, 6, replace(levels.LEVELS[6], iterations=8))
+    told: list[float] = []
+    iterations: list[int] = []
+    whole = refine.Refiner.refine
+
+    def counted(self: Any, *arguments: Any) -> Any:
+        iterations.append(arguments[3])
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(refine.Refiner, "refine", counted)
+    without, annealed = (point(pictures()[0], measured, 50, effort, progress=told.append) for effort in (0, 6))
+    assert iterations == [8]
+    assert annealed.size < without.size
+    assert annealed.squares <= without.squares
+    assert told == sorted(told[:1]) + sorted(told[1:])
+    assert told[-1] == 1
+
+
+def test_levels_that_settle_weigh_errors_by_curvature(measured: Model) -> None:
+    """Not by weights alone, whose size is an affair of each model's rate and distortion."""
+    engine = Engine("cpu", "numpy", 0)
+    heavy = measured.arrays | {"effort.weight": measured.arrays["effort.weight"] + np.float32(np.log(8))}
+
+    def weights(model: Model) -> np.ndarray:
+        found = encoder.Encoder(engine, model, engine.entropy(model), lambda: engine.drafting(model), 5000)
+        return found.curvature_factor * gain_at(model.arrays["effort.weight"], 5000)
+
+    curvature = gain_at(measured.arrays["effort.curvature"], 5000)
+    np.testing.assert_allclose(weights(measured), weights(replace(measured, arrays=heavy)), rtol=1e-3)
+    assert np.median(weights(measured) / curvature) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["mse", "mse-fast", "ms-ssim"])
+def test_a_photo_is_smaller_and_no_worse_with_every_model(name: str) -> None:
+    """That is: what settles is no other model's, and need not give way to level 2."""
+    model, photo = Zoo().load(name), np.asarray(Image.open(PHOTO))[100:292, 80:320]
+    plain, default, settled = (encode(Picture(photo), model, 60, effort=effort) for effort in (0, 2, 3))
+    before, after = (match.distortion(model.goal.aim, photo, decode(file, Zoo()).pixels) for file in (plain, settled))
+    assert after <= before
+    assert len(settled) < 0.98 * len(plain)
+    assert settled != default
 
 
 @pytest.mark.parametrize("effort", range(2, EFFORT_MAX + 1))

@@ -137,6 +137,24 @@ class Encoder:
     def _in_steps(self, latents: Floats) -> Floats:
         return (latents * self._steps).astype(np.float32)
 
+    @cached_property
+    def curvature_factor(self) -> float:
+        """The factor by which weights of errors are the curvature of the distortion, in the median of the channels.
+
+        Weights alone say what an error costs where nothing makes up for it: several times its curvature, differently
+        so in each model.
+
+        Raises:
+            ModelError: what is needed was not measured for the model.
+        """
+        weight, curvature = self._measured("weight", "curvature")
+        return float(np.median(curvature / weight))
+
+    def _measured(self, *names: str) -> list[Floats]:
+        if (found := measured(self._model, self.quality_step, *names)) is None:
+            raise ModelError("the model has nothing that descent could go by")
+        return found
+
     def descend(
         self,
         latents: Floats,
@@ -157,10 +175,8 @@ class Encoder:
         Raises:
             ModelError: what is needed was not measured for the model.
         """
-        choice, found = self.choice(latents), measured(self._model, self.quality_step, "curvature")
-        if choice is None or found is None:
-            raise ModelError("the model has nothing that descent could go by")
-        (curvature,) = found
+        weight, stretch, curvature = self._measured(*CHOICE, "curvature")
+        choice = Rdoq(self._in_steps(latents), weight, stretch)
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         halo = self._model.architecture.synthesis_halo
         descent = Descent(self._model.decoder, halo, *self._gains, padded, *self._cost)

@@ -37,6 +37,8 @@ __all__ = ["EFFORT_MAX", "Effort"]
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+#: Latents (h, w, C), in units of standard deviation, and hyper-latents of a region.
+_Latents = tuple[Floats, Floats]
 
 #: Bytes for each latent of a region where symbols are chosen, with the codes that are tried; and those of torch itself.
 #: Measured as the growth of the process, on pictures of 768x768 and 1024x1024.
@@ -48,7 +50,7 @@ class _Level:
     """How much is done."""
 
     steps: int = 0  #: of one descent (`lcodec.effort.descent`), each from a draft of the code; matched levels do three
-    iterations: int = 0  #: of annealing (`lcodec.effort.refine`), before the last descent
+    iterations: int = 0  #: of annealing (`lcodec.effort.refine`), before the last descent, which then is twice as long
     matched: bool = True  #: whether the picture's own distortion is kept
 
 
@@ -61,7 +63,7 @@ LEVELS = {
     6: _Level(4, iterations=50),
     7: _Level(4, iterations=100),
     8: _Level(4, iterations=200),
-    9: _Level(4, iterations=400),
+    9: _Level(4, iterations=600),
 }
 EFFORT_MAX = max(LEVELS)
 #: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
@@ -70,11 +72,15 @@ STEPS_OF_LARGE = 1
 #: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
 SPENT, MOST = 0.7, 2.0
 #: Of matched levels: parts of the way to the optimum, first and last, of the first descent and of those that go on from
-#: there; the factor of the weights that errors have after the first step. At half that factor, or twice, 0.5 to 1 % is
-#: lost.
-FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 0.1
+#: there; the weights that errors have after the first step, in multiples of the distortion's curvature. With half as
+#: heavy ones, or twice, files are 0.5 to 1 % larger.
+FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 1.2
+#: How many times heavier after annealing. Latents then lie where their symbols are sure; the second and third are for
+#: distortions that the one before does not reach, for heavier weights of the last choice alone soon change nothing.
+HEAVIER = (1, 2, 4)
 #: Descents after each of which quantisation steps are found anew, and regions of a picture that are looked at for that.
-#: After one distortions were up to 0.06 dB off, and weights that make up for that cost 1 %.
+#: After one distortions were up to 0.06 dB off, and weights that make up for that cost 1 %. After annealing they are
+#: found once more; to anneal again, with those, gained nothing.
 LOOKS, PROBED = 2, 4
 #: Bytes for each latent of these that are kept meanwhile.
 _MOVED = 4 * PROBED
@@ -114,7 +120,7 @@ class Effort:
         self._model, self._aim = model, model.goal.aim
         self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region that was looked at
         self._encoder_at = partial(Encoder, engine, model, entropy, cache(lambda: engine.drafting(model)))
-        self._moved: dict[Region, Floats] = {}  # latents of the regions that were looked at, in standard deviations
+        self._moved: dict[Region, _Latents] = {}  # of the regions that were looked at
         self._count = 0  # steps of a descent
         small = self._aim == "ms-ssim" and min(layout.size) * LATENT_STRIDE < MIN_SIDE_PX
         if self._level and not small and measured(model, quality_step, *CHOICE, *DESCENT) is not None:
@@ -163,7 +169,9 @@ class Effort:
             return _TORCH + max(min(rows, side) * min(columns, side) * sizes.gradient_bytes, taken)
         return taken
 
-    def settle(self, pixels: Pixels, regions: Sequence[Region], spread: Spread) -> None:
+    def settle(
+        self, pixels: Pixels, regions: Sequence[Region], spread: Spread, progress: Callable[[Region, float], None]
+    ) -> None:
         """Find the quantisation steps with which a picture comes out as good as it would without effort.
 
         What descent gains differs between pictures: little where there is noise, three times as much where all is
@@ -173,6 +181,7 @@ class Effort:
             pixels: (H, W, 1 or 3), the picture.
             regions: of it that are to be coded.
             spread: calls a function on several items at a time.
+            progress: is told the part of this that is done for a region, 0 to 1.
         """
         few = [region for region in regions if not self._too_small(window_of(region, pixels))]
         few = few[:: -(-len(few) // PROBED) or 1]
@@ -185,8 +194,13 @@ class Effort:
         worse = over_all(lambda region: self._plainly(coarser, pixels, region))
         if wanted < NOTHING or worse <= wanted:  # nothing to lose, or at the lowest quality
             return
-        for _ in range(LOOKS):
-            found = over_all(lambda region: self._go_on(pixels, region))
+        looks = LOOKS + bool(self._level and self._level.iterations)
+        for look in range(looks):
+
+            def go_on(region: Region, look: int = look) -> float:
+                return self._go_on(pixels, region, look, lambda part: progress(region, (look + part) / looks))
+
+            found = over_all(go_on)
             gained = math.log(wanted / max(found, NOTHING)) / math.log(worse / wanted)
             step = self.quality_step - round(gained * (asked.quality_step - coarser.quality_step))
             bounded = max(step, asked.quality_step - COARSEST, 0), asked.quality_step + FINEST, QUALITY_STEPS
@@ -196,19 +210,36 @@ class Effort:
         """Distortion of a region at effort 0."""
         return encoder.judge(window_of(region, pixels))(encoder.encode(*encoder.analyse(pixels, region))).distortion
 
-    def _go_on(self, pixels: Pixels, region: Region) -> float:
-        """Distortion of a region after one descent more, of latents that are kept."""
-        window, (latents, hyper_latents) = window_of(region, pixels), self._encoder.analyse(pixels, region)
-        choose = self._descend(self._moved.get(region, latents), hyper_latents, window, first=region not in self._moved)
-        self._moved[region] = self._encoder.moved(choose)
+    def _go_on(self, pixels: Pixels, region: Region, look: int, progress: Callable[[float], None]) -> float:
+        """Distortion of a region after one descent more, or some annealing, of latents that are kept."""
+        window = window_of(region, pixels)
+        latents, hyper_latents = self._moved.get(region) or self._encoder.analyse(pixels, region)
+        if look < LOOKS:
+            choose = self._descend(latents, hyper_latents, window, first=look == 0)
+            self._moved[region] = self._encoder.moved(choose), hyper_latents
+        else:
+            latents, hyper_latents = self._anneal(latents, hyper_latents, window, progress)
+            self._moved[region] = latents, hyper_latents
+            choose = self._descend(latents, hyper_latents, window, heavier=HEAVIER[0])
+        progress(1)
         return self._encoder.judge(window)(self._encoder.encode(latents, hyper_latents, choose)).distortion
 
-    def _descend(self, latents: Floats, hyper_latents: Floats, window: Pixels, *, first: bool) -> Rdoq:
-        """One descent of a level that settles."""
-        steps, (begin, end) = self._count, FIRST if first else LATER
+    def _descend(
+        self, latents: Floats, hyper_latents: Floats, window: Pixels, *, first: bool = False, heavier: float = 0
+    ) -> Rdoq:
+        """One descent of a level that settles; of annealed latents, with weights so many times heavier."""
+        steps, (begin, end) = self._count * (2 if heavier else 1), FIRST if first else LATER
         parts = [begin + (end - begin) * index / steps for index in range(steps)]
-        factors = [1.0 if first else LIGHTER, *steps * [LIGHTER]]
+        lighter = LIGHTER * (heavier or 1) * self._encoder.curvature_factor
+        factors = [1.0 if first else lighter, *steps * [lighter]]
         return self._encoder.descend(latents, hyper_latents, window, parts, factors)
+
+    def _anneal(
+        self, latents: Floats, hyper_latents: Floats, window: Pixels, progress: Callable[[float], None]
+    ) -> _Latents:
+        """The annealing of a level that has it."""
+        iterations = self._level.iterations if self._level else 0
+        return self._encoder.refine(latents, hyper_latents, window, iterations, progress)
 
     def code(
         self,
@@ -242,21 +273,24 @@ class Effort:
         wanted = least(others)
         tried = list(others) if self.quality_step == self._asked.quality_step else []
         judge = self._encoder.judge(window)
-        moved = self._moved.pop(region, None)
-        for look in range(LOOKS if self._count and moved is None else 0):
-            start = latents if moved is None else moved
-            moved = self._encoder.moved(self._descend(start, hyper_latents, window, first=look == 0))
-        latents = latents if moved is None else moved
+        if region in self._moved:
+            latents, hyper_latents = self._moved.pop(region)
+        else:
+            for look in range(LOOKS if self._count else 0):
+                latents = self._encoder.moved(self._descend(latents, hyper_latents, window, first=look == 0))
+            if level.iterations:
+                latents, hyper_latents = self._anneal(latents, hyper_latents, window, progress)
         if level.iterations:
-            latents, hyper_latents = self._encoder.refine(latents, hyper_latents, window, level.iterations, progress)
             tried.append(judge(encode(latents, hyper_latents)))
-        choose = self._descend(latents, hyper_latents, window, first=False) if self._count else None
-        choose = choose or self._encoder.choice(latents) or self._encoder.unmeasured(latents)
-
-        def with_weights(factor: float) -> Tried:
-            return judge(encode(latents, hyper_latents, choose.weighted(factor)))
-
-        tried += match(with_weights, judge(encode(latents, hyper_latents, choose)), wanted)
+        for heavier in HEAVIER if level.iterations and self._count else (0,):
+            if self._count:
+                choose = self._descend(latents, hyper_latents, window, heavier=heavier)
+            else:
+                choose = self._encoder.choice(latents) or self._encoder.unmeasured(latents)
+            start = judge(encode(latents, hyper_latents, choose))
+            if start.distortion <= wanted:
+                break
+        tried += match(lambda factor: judge(encode(latents, hyper_latents, choose.weighted(factor))), start, wanted)
         found, without = smallest(tried, wanted), smallest(others, wanted)
         self._spared.append((without.size - found.size, without.distortion - found.distortion))
         return found.coded
