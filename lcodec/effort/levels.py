@@ -6,7 +6,7 @@ quantisation steps with which the picture at hand comes out as good as without e
 near each region's own distortion by the weights of errors (`lcodec.effort.match`).
 
 What descent gains is better spent on coarser quantisation steps than on lighter weights alone: so the quality that a
-file names, that of its steps, is mostly a point or two below the one that was asked for.
+file names, that of its steps, is mostly one to four points below the one that was asked for.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class Effort:
     def _descend(
         self, latents: Floats, hyper_latents: Floats, window: Pixels, *, first: bool = False, heavier: float = 0
     ) -> Rdoq:
-        """One descent of a level that settles; of annealed latents, with weights so many times heavier."""
+        """One descent of a level that settles; `heavier`, as in `HEAVIER`, where latents are annealed, else 0."""
         steps, (begin, end) = self._count * (2 if heavier else 1), FIRST if first else LATER
         parts = [begin + (end - begin) * index / steps for index in range(steps)]
         lighter = LIGHTER * (heavier or 1) * self._encoder.curvature_factor
