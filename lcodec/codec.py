@@ -94,6 +94,9 @@ def encode(
     turns = 1 if drawn is None else 2 + (quick is not spent)
     done = _Shares(progress, len(layout.regions), turns + spent.settles)
 
+    def tell(region: Region, part: float) -> None:
+        done(layout.regions.index(region), part)
+
     def code(way: Way, judge: Judge | None = None, spent: Effort = quick) -> list[Piece]:
         analyses = Analyses(engine, model, spent.quality_step)
 
@@ -101,11 +104,10 @@ def encode(
             exact = way.exact.get(region, b"")
             if region in way.bare:
                 return Piece(Part(b"", b"", exact))
-            tell = partial(done, layout.regions.index(region))
             latents = analyses.latents(way.pixels, region)
             hyper_latents = analyses.hyper_latents(latents)
-            coded = spent.code(latents, hyper_latents, way.pixels, region, tell)
-            tell(1)
+            coded = spent.code(latents, hyper_latents, way.pixels, region, partial(tell, region))
+            tell(region, 1)
             errors = judge.errors(region, coded) if judge else NO_ERRORS
             return Piece(Part(coded.hyper, coded.latents, exact), coded.check, errors)
 
@@ -121,7 +123,7 @@ def encode(
         if pieces is None or quick is not spent:
             if spent.settles:
                 coded = [region for region in layout.regions if region not in way.bare]
-                spent.settle(way.pixels, coded, spread, lambda region, part: done(layout.regions.index(region), part))
+                spent.settle(way.pixels, coded, spread, tell)
                 done.turn()
             pieces = code(way, spent=spent)
             if not spent.paid:  # one turn more than is told

@@ -117,6 +117,7 @@ class Effort:
         if not 0 <= effort <= EFFORT_MAX:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
         self._level = LEVELS.get(effort)
+        self._iterations = self._level.iterations if self._level else 0
         self._model, self._aim = model, model.goal.aim
         self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region that was looked at
         self._encoder_at = partial(Encoder, engine, model, entropy, cache(lambda: engine.drafting(model)))
@@ -146,7 +147,7 @@ class Effort:
     @property
     def uses_torch(self) -> bool:
         """Whether torch is imported, which shares out each operation to all cores by itself."""
-        return self._level is not None and self._level.iterations > 0
+        return self._iterations > 0
 
     @property
     def paid(self) -> bool:
@@ -164,7 +165,7 @@ class Effort:
         taken = rows * columns * sizes.latents * (_CHOSEN + (_MOVED if self.settles else 0))
         if self._count:
             taken += sizes.descent_bytes(min(rows, TILE), min(columns, TILE))
-        if self._level.iterations:
+        if self._iterations:
             side = (tile_side(sizes) + 2 * HALO) * HYPER_STRIDE
             return _TORCH + max(min(rows, side) * min(columns, side) * sizes.gradient_bytes, taken)
         return taken
@@ -194,7 +195,7 @@ class Effort:
         worse = over_all(lambda region: self._plainly(coarser, pixels, region))
         if wanted < NOTHING or worse <= wanted:  # nothing to lose, or at the lowest quality
             return
-        looks = LOOKS + bool(self._level and self._level.iterations)
+        looks = LOOKS + (self._iterations > 0)
         for look in range(looks):
 
             def go_on(region: Region, look: int = look) -> float:
@@ -218,28 +219,28 @@ class Effort:
             choose = self._descend(latents, hyper_latents, window, first=look == 0)
             self._moved[region] = self._encoder.moved(choose), hyper_latents
         else:
-            latents, hyper_latents = self._anneal(latents, hyper_latents, window, progress)
+            latents, hyper_latents = self._encoder.refine(latents, hyper_latents, window, self._iterations, progress)
             self._moved[region] = latents, hyper_latents
-            choose = self._descend(latents, hyper_latents, window, heavier=HEAVIER[0])
+            choose = self._descend(latents, hyper_latents, window, annealed=True)
         progress(1)
         return self._encoder.judge(window)(self._encoder.encode(latents, hyper_latents, choose)).distortion
 
     def _descend(
-        self, latents: Floats, hyper_latents: Floats, window: Pixels, *, first: bool = False, heavier: float = 0
+        self,
+        latents: Floats,
+        hyper_latents: Floats,
+        window: Pixels,
+        *,
+        first: bool = False,
+        annealed: bool = False,
+        heavier: float = HEAVIER[0],
     ) -> Rdoq:
-        """One descent of a level that settles; `heavier`, as in `HEAVIER`, where latents are annealed, else 0."""
-        steps, (begin, end) = self._count * (2 if heavier else 1), FIRST if first else LATER
+        """One descent of a level that settles."""
+        steps, (begin, end) = self._count * (2 if annealed else 1), FIRST if first else LATER
         parts = [begin + (end - begin) * index / steps for index in range(steps)]
-        lighter = LIGHTER * (heavier or 1) * self._encoder.curvature_factor
+        lighter = LIGHTER * heavier * self._encoder.curvature_factor
         factors = [1.0 if first else lighter, *steps * [lighter]]
         return self._encoder.descend(latents, hyper_latents, window, parts, factors)
-
-    def _anneal(
-        self, latents: Floats, hyper_latents: Floats, window: Pixels, progress: Callable[[float], None]
-    ) -> _Latents:
-        """The annealing of a level that has it."""
-        iterations = self._level.iterations if self._level else 0
-        return self._encoder.refine(latents, hyper_latents, window, iterations, progress)
 
     def code(
         self,
@@ -272,19 +273,20 @@ class Effort:
         others = self._without(pixels, region)
         wanted = least(others)
         tried = list(others) if self.quality_step == self._asked.quality_step else []
-        judge = self._encoder.judge(window)
+        judge, annealed = self._encoder.judge(window), self._iterations > 0
         if region in self._moved:
             latents, hyper_latents = self._moved.pop(region)
         else:
             for look in range(LOOKS if self._count else 0):
                 latents = self._encoder.moved(self._descend(latents, hyper_latents, window, first=look == 0))
-            if level.iterations:
-                latents, hyper_latents = self._anneal(latents, hyper_latents, window, progress)
-        if level.iterations:
+            if annealed:
+                refined = self._encoder.refine(latents, hyper_latents, window, self._iterations, progress)
+                latents, hyper_latents = refined
+        if annealed:
             tried.append(judge(encode(latents, hyper_latents)))
-        for heavier in HEAVIER if level.iterations and self._count else (0,):
+        for heavier in HEAVIER if annealed and self._count else HEAVIER[:1]:
             if self._count:
-                choose = self._descend(latents, hyper_latents, window, heavier=heavier)
+                choose = self._descend(latents, hyper_latents, window, annealed=annealed, heavier=heavier)
             else:
                 choose = self._encoder.choice(latents) or self._encoder.unmeasured(latents)
             start = judge(encode(latents, hyper_latents, choose))
