@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import common
 from benchmarks.common import RESULTS, add_out, label_of, open_model, parser_of, photos_of, spread, write_rows
 from lcodec.codec import MAX_PIXELS, decode, encode
+from lcodec.defaults import EFFORT
 from lcodec.errors import LimitError
 from lcodec.metrics import psnr
 from lcodec.picture import Picture, read_picture
@@ -88,7 +89,7 @@ def show(rows: list[dict[str, str]]) -> None:
 def main() -> None:
     """Run the command."""
     parser = parser_of("targets", __doc__, jobs=True)
-    parser.add_argument("--effort", type=int, default=0)
+    parser.add_argument("--effort", type=int, default=EFFORT)
     add_out(parser, CSV)
     arguments = parser.parse_args()
     pairs = product(photos_of(arguments.photos), TARGETS)

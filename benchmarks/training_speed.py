@@ -4,8 +4,9 @@ Every variant of the training loop starts from the same model and trains for the
 falling to zero; then it is validated. Pixels a second alone can mislead: a larger batch is faster and takes fewer
 steps. Losses compare the variants with each other: in a run of minutes, from a model trained for hours, all of them
 end above the loss before it. Rows that differ in the learning rate alone do the same work: their speeds show the
-machine's noise. Writes `benchmarks/results/training-speed.csv`. Variants run one after the other: leave the machine to
-them.
+machine's noise. With `--device cuda` only speed is looked at, from a quarter of the time on, when all that is recorded
+is recorded. Writes `benchmarks/results/training-speed.csv`, the rows of its device. Variants run one after the other:
+leave the machine to them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +24,11 @@ from unittest.mock import patch
 import torch
 from rich.console import Console
 
-from benchmarks.common import RESULTS, show, write_rows
+from benchmarks.common import RESULTS, add_out, read_rows, show, write_rows
+from lcodec.cores import cores
 from lcodec.goal import Goal
 from lcodec.training.data import load_photos
+from lcodec.training.gradient import Gradient
 from lcodec.training.loop import train
 from lcodec.training.parameters import ANCHORS
 from lcodec.training.rate_distortion import RateDistortion
@@ -33,7 +37,7 @@ from lcodec.training.settings import Settings
 
 CSV = RESULTS / "training-speed.csv"
 
-HEADS = ("variant", "seconds", "Mpixel/s", "steps", "validation loss")
+HEADS = ("device", "variant", "seconds", "Mpixel/s", "steps", "validation loss")
 
 
 class MuonAndAdam:
@@ -81,46 +85,80 @@ REPLACED: dict[str, tuple[str, Any]] = {
     "crops of 128 to the end": ("lcodec.training.loop.FINISH", 0.0),
     "Muon for the matrices": ("torch.optim.Adam", MuonAndAdam),
 }
+#: What differs from 96 crops a step, recorded, in bfloat16, on a GPU.
+ON_A_GPU: dict[str, dict[str, Any]] = {
+    "96 crops": {},
+    "64 crops": {"batch": 64},
+    "128 crops": {"batch": 128},
+    "192 crops": {"batch": 192},
+    "96 crops, float32": {"bfloat16": False},
+}
+#: Likewise in the place of a part of the loop.
+REPLACED_ON_A_GPU: dict[str, tuple[str, Any]] = {
+    "96 crops, weights cast one by one": ("lcodec.training.rate_distortion.RateDistortion.cast", lambda *_: ()),
+    "96 crops, launched kernel by kernel": ("lcodec.training.gradient.Gradient.__call__", Gradient._run),
+}
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_speed", description=__doc__)
     parser.add_argument("data", type=Path, nargs="+", help="photos to train on")
-    parser.add_argument("--valid", type=Path, required=True, help="photos to validate on")
+    parser.add_argument("--valid", type=Path, help="photos to validate on, with the CPU")
     parser.add_argument("--init", required=True, help="model or training state that every variant starts from")
     parser.add_argument("--seconds", type=float, default=90, help="of training for each variant")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_out(parser, CSV, "CSV file to write")
     arguments = parser.parse_args()
-    photos, valid = load_photos(arguments.data), load_photos([arguments.valid])
+    gpu = arguments.device == "cuda"
+    if gpu == bool(arguments.valid):
+        parser.error("--valid is for the CPU, and is needed there")
+    device = torch.cuda.get_device_name() if gpu else f"{cores()} cores"
+    photos, valid = load_photos(arguments.data), load_photos([arguments.valid]) if arguments.valid else None
+    settings, variants, replacements = Settings(Path(), seconds=arguments.seconds, processes=2), VARIANTS, REPLACED
+    if gpu:
+        settings = replace(settings, processes=1, device="cuda", batch=96)
+        variants, replacements = ON_A_GPU, REPLACED_ON_A_GPU
     rows = []
-    for name in (*VARIANTS, *REPLACED):
-        changes, replaced = VARIANTS.get(name, {}), REPLACED.get(name)
+    for name in (*variants, *replacements):
+        replaced = replacements.get(name)
         instead: AbstractContextManager[Any] = patch(*replaced) if replaced else nullcontext()
-        with tempfile.TemporaryDirectory() as folder, instead:
-            settings = Settings(Path(folder), seconds=arguments.seconds, processes=2)
-            settings = replace(settings, **changes)
-            with Console().status(name):
-                line = _last(settings, photos, valid, arguments.init)
-        pixels, seconds, steps = (line[key] if settings.learning_rate else 0 for key in ("pixels", "seconds", "step"))
-        speed = f"{pixels / seconds / 1e6:.2f}" if seconds else ""
-        figures = name, f"{seconds:.0f}", speed, str(steps), f"{line['valid_loss']:.4f}"
-        rows.append(dict(zip(HEADS, figures, strict=True)))
-    write_rows(CSV, rows)
+        with tempfile.TemporaryDirectory() as folder, instead, Console().status(name):
+            these = replace(settings, out=Path(folder), begun=time.monotonic(), **variants.get(name, {}))
+            lines = _lines(these, photos, valid, arguments.init)
+        rows.append(dict(zip(HEADS, (device, name, *_figures(lines, these)), strict=True)))
+    others = [row for row in read_rows(arguments.out) if row["device"] != device]
+    write_rows(arguments.out, others + rows)
     show(rows, dict(zip(HEADS, HEADS, strict=True)), f"From {arguments.init}")
 
 
-def _last(settings: Settings, photos: Any, valid: Any, init: str) -> dict[str, Any]:
-    """Train, and return the last figures; they come through a file, since training forks."""
-    lines = settings.out / "lines"
+def _figures(lines: list[dict[str, Any]], settings: Settings) -> list[str]:
+    """Seconds, megapixels a second, steps and validation loss of a variant."""
+    last = lines[-1]
+    if settings.device == "cuda":  # crops of twice the side, in the end, are recorded anew
+        lines = [line for line in lines if line["share"] >= 0.25 and line["crop"] == settings.crop]
+        if len(lines) < 2:
+            raise SystemExit("--seconds leaves nothing to look at once all is recorded, which takes some seconds")
+        pixels, seconds = (lines[-1][key] - lines[0][key] for key in ("pixels", "seconds"))
+    else:
+        pixels, seconds = last["pixels"], last["seconds"]
+    if not settings.learning_rate:
+        return ["0", "", "0", f"{last['valid_loss']:.4f}"]
+    loss = f"{last['valid_loss']:.4f}" if "valid_loss" in last else ""
+    return [f"{last['seconds']:.0f}", f"{pixels / seconds / 1e6:.2f}", str(last["step"]), loss]
+
+
+def _lines(settings: Settings, photos: Any, valid: Any, init: str) -> list[dict[str, Any]]:
+    """Train, and return all figures; they come through a file, since training forks."""
+    file = settings.out / "lines"
 
     def report(line: dict[str, Any]) -> None:
-        if "valid_loss" in line:
-            lines.write_text(json.dumps(line))
+        with file.open("a") as lines:
+            lines.write(json.dumps(line) + "\n")
 
     objective = RateDistortion(Goal())
     train(settings, objective, photos, valid, begin_from(init, objective), report)
-    found: dict[str, Any] = json.loads(lines.read_text())
-    return found
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 if __name__ == "__main__":
