@@ -89,7 +89,7 @@ def encode(
     workers = partial(workers_to_encode, model.architecture, layout=layout, cores=engine.cores, extra=spent)
     many = workers(memory)
     drawn, many = _drawn(picture, plain, layout, many, workers, memory) if exact else (None, many)
-    # Quick codes choose what is exact, so that all levels of effort choose alike.
+    # What is exact is chosen by codes of level 1, which are quick, at all levels from there on.
     quick = spent if effort < 2 or drawn is None else Effort(1, engine, coder, entropy, quality_step, layout)
     turns = 1 if drawn is None else 2 + (quick is not spent)
     done = _Shares(progress, len(layout.regions), turns + spent.settles)
@@ -97,16 +97,17 @@ def encode(
     def tell(region: Region, part: float) -> None:
         done(layout.regions.index(region), part)
 
-    def code(way: Way, judge: Judge | None = None, spent: Effort = quick) -> list[Piece]:
-        analyses = Analyses(engine, model, spent.quality_step)
+    def code(way: Way, judge: Judge | None = None, level: Effort = quick) -> list[Piece]:
+        analyses = Analyses(engine, model, level.quality_step)
 
         def code_one(region: Region) -> Piece:
             exact = way.exact.get(region, b"")
             if region in way.bare:
+                tell(region, 1)
                 return Piece(Part(b"", b"", exact))
             latents = analyses.latents(way.pixels, region)
             hyper_latents = analyses.hyper_latents(latents)
-            coded = spent.code(latents, hyper_latents, way.pixels, region, partial(tell, region))
+            coded = level.code(latents, hyper_latents, way.pixels, region, partial(tell, region))
             tell(region, 1)
             errors = judge.errors(region, coded) if judge else NO_ERRORS
             return Piece(Part(coded.hyper, coded.latents, exact), coded.check, errors)
@@ -115,7 +116,7 @@ def encode(
         done.turn()
         return pieces
 
-    with engine.spread(many) as spread:
+    with engine.spread(many) as spread, done:
         way, pieces = plain, None
         if drawn is not None:
             judge = Judge(Synthesis(engine, coder, quality_step), coder.goal, quality_step, plain.pixels, drawn)
@@ -125,10 +126,10 @@ def encode(
                 coded = [region for region in layout.regions if region not in way.bare]
                 spent.settle(way.pixels, coded, spread, tell)
                 done.turn()
-            pieces = code(way, spent=spent)
-            if not spent.paid:  # one turn more than is told
+            pieces = code(way, level=spent)
+            if not spent.paid:  # level 2 does better by some pictures; the bar stays full meanwhile
                 spent = Effort(2, engine, coder, entropy, quality_step, layout)
-                pieces = code(way, spent=spent)
+                pieces = code(way, level=spent)
     done.finish()
     header = Header(
         picture.width,
@@ -216,7 +217,7 @@ def decode(
         done(2 * layout.regions.index(region) + 1, 1)
 
     workers = workers_to_decode(found.architecture, memory, layout, engine.cores)
-    with engine.spread(workers) as spread:
+    with engine.spread(workers) as spread, done:
         checks = by_strips(layout, workers, found.architecture, decode_latents, synthesise, spread)
     if _joint(checks) != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
@@ -228,14 +229,36 @@ def decode(
     return Picture(pixels, alpha=alpha, **chunks)
 
 
+class _UnwantedError(Exception):
+    """Ends a thread whose work nobody wants any more."""
+
+
 class _Shares:
-    """Adds up the parts that are done of equal shares, which several threads work on, in one turn after another."""
+    """Adds up the parts that are done of equal shares, which several threads work on, in one turn after another.
+
+    What is told within its context ends with an exception once another has left it: an interrupted command does not
+    wait until its threads have finished what nobody wants any more.
+    """
 
     def __init__(self, progress: Callable[[float], None], count: int, turns: int = 1) -> None:
         self._progress, self._done, self._turns, self._over = progress, [0.0] * count, turns, 0
+        self._failed = False
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End; threads may still be at work."""
+        self._failed = kind is not None
 
     def __call__(self, share: int, part: float) -> None:
-        """Of this share, this part is done, 0 to 1."""
+        """Of this share, this part is done, 0 to 1.
+
+        Raises:
+            _UnwantedError: nobody waits for it.
+        """
+        if self._failed:
+            raise _UnwantedError
         self._done[share] = part
         self._progress(min((self._over + sum(self._done) / len(self._done)) / self._turns, 1.0))
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Event
+from time import sleep
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +15,11 @@ from hypothesis import strategies as st
 from lcodec import container
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
+from lcodec.effort import Effort
 from lcodec.entropy import model
 from lcodec.errors import LimitError, ModelError, UsageError
-from lcodec.execution import stages
+from lcodec.execution import engine, regions, stages
+from lcodec.execution.regions import Region
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
 from tests.support.command import PHOTO
@@ -55,6 +62,34 @@ def test_tiles_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     tiled = encode(original, MODEL, 60)
     assert abs(len(tiled) - len(whole)) <= 16  # a latent on the edge between two symbols may fall to the other
     assert np.abs(decode(tiled, ZOO).pixels.astype(int) - pixels).mean() < 0.1
+
+
+def test_an_interrupted_encoder_does_not_finish_what_it_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first region is interrupted while another thread is at the second, which tells how far it is."""
+    monkeypatch.setattr(regions, "WHOLE", 0)
+    monkeypatch.setattr(regions, "REGION", 4)
+    monkeypatch.setattr(engine, "cores", lambda: 2)
+    at_work, ended = Event(), Event()
+
+    def code(*arguments: Any) -> None:
+        region: Region = arguments[-2]
+        tell: Callable[[float], None] = arguments[-1]
+        if region.left:
+            try:
+                at_work.set()
+                for _ in range(10_000):
+                    tell(0.5)
+                    sleep(0.005)
+            except Exception:
+                ended.set()
+                raise
+        at_work.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Effort, "code", code)
+    with pytest.raises(KeyboardInterrupt):
+        encode(Picture(picture(64, 128)), MODEL, 50, exact=False)
+    assert ended.is_set()
 
 
 def test_encoding_is_deterministic() -> None:

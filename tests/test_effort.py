@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from lcodec.codec import decode, encode
@@ -281,7 +283,21 @@ def test_quantisation_settles_on_the_picture_at_hand(measured: Model, monkeypatc
     assert 5000 - levels.COARSEST <= settled(np.full((64, 64, 3), 128, np.uint8)) <= 5000 + levels.FINEST
     looked_at.clear()
     assert settled(np.tile(photo[:64, :64], (2, 3, 1)), side=64) != 5000  # six regions
-    assert set(looked_at) == {3}
+    assert set(looked_at) == {4}
+
+
+@pytest.mark.parametrize("size", [(4000, 6000), (4032, 3024), (3024, 4032), (4096, 4096), (3072, 2048), (8192, 12288)])
+def test_regions_that_are_probed_lie_in_several_columns_and_rows(size: tuple[int, int]) -> None:
+    found = levels._spread_out(Layout.of(*size).regions)
+    assert len(set(found)) == levels.PROBED
+    assert len({region.left for region in found}) > 1
+    assert len({region.top for region in found}) > 1
+
+
+@given(st.integers(0, 200))
+def test_as_many_regions_are_probed_as_there_are_up_to_a_few(count: int) -> None:
+    found = levels._spread_out([Region(0, index, 1, 1) for index in range(count)])
+    assert len(set(found)) == len(found) == min(count, levels.PROBED)
 
 
 def test_annealing_is_done_once_and_spent(measured: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -329,6 +329,16 @@ def test_regions(cut: None, channels: int) -> None:
     assert not (look.grown(filled) & bare).any()
 
 
+@pytest.mark.parametrize("effort", [0, 2])
+@pytest.mark.parametrize("photo", [0.0, 0.3])
+def test_the_bar_ends_full(cut: None, effort: int, photo: float) -> None:
+    """Also where regions have no networks' part."""
+    told: list[float] = []
+    encode(Picture(page(200, 340, photo=photo)), MODEL, 20, effort=effort, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
 def test_a_whole_page_in_regions_has_no_networks_part(cut: None) -> None:
     data = encode(Picture(page(150, 200)), MODEL, 60)
     assert all(part.bare for part in unpack(data).parts)

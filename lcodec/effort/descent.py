@@ -25,8 +25,8 @@ __all__ = ["OF_TWO", "TILE", "Descent", "relaxed"]
 Floats = npt.NDArray[np.float32]
 #: Largest side of a tile, in latents: regions of large pictures are one, and so are photos up to 1024 pixels a side.
 TILE = 64
-#: Of two steps, how many times the best part of one step the first and the second go. With once that part both times,
-#: and the weights of a first step in the second draft, files of four photos were 0.7 % larger at equal distortion.
+#: Level 2 takes two steps, so many times as long as the best single step. With two equal ones, and the second draft
+#: weighted as the first, files of four photos were 0.7 % larger at equal distortion.
 OF_TWO = (1.5, 0.7)
 
 

@@ -45,7 +45,7 @@ HALO = 1
 #: Bytes that the gradient of such a tile may take. Smaller tiles of large models cost time: what is thrown away grows.
 _TILE_BYTES = 640 << 20
 #: What is measured for the choice of symbols, and for descent besides.
-CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter")
+CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter", "coarser")
 #: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
 #: BD-rate.
 CAUTION = 6
@@ -139,18 +139,23 @@ class Encoder:
 
     @cached_property
     def curvature_factor(self) -> float:
-        """The factor by which weights of errors are the curvature of the distortion, in the median of the channels.
+        """What makes the measured weights of errors as large as the curvature of the distortion, in the median channel.
 
-        Weights alone say what an error costs where nothing makes up for it: several times its curvature, differently
-        so in each model.
+        They say what an error costs where nothing makes up for it: several times its curvature, differently so in each
+        model.
 
         Raises:
             ModelError: what is needed was not measured for the model.
         """
-        weight, curvature = self._measured("weight", "curvature")
+        weight, curvature = self.measured("weight", "curvature")
         return float(np.median(curvature / weight))
 
-    def _measured(self, *names: str) -> list[Floats]:
+    def measured(self, *names: str) -> list[Floats]:
+        """What was measured for the model at this quality: (C,), (1,) or (2,) each.
+
+        Raises:
+            ModelError: nothing was.
+        """
         if (found := measured(self._model, self.quality_step, *names)) is None:
             raise ModelError("the model has nothing that descent could go by")
         return found
@@ -175,7 +180,7 @@ class Encoder:
         Raises:
             ModelError: what is needed was not measured for the model.
         """
-        weight, stretch, curvature = self._measured(*CHOICE, "curvature")
+        weight, stretch, curvature = self.measured(*CHOICE, "curvature")
         choice = Rdoq(self._in_steps(latents), weight, stretch)
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         halo = self._model.architecture.synthesis_halo

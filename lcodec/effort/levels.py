@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -49,8 +49,9 @@ _CHOSEN, _TORCH = 72, 160 << 20
 class _Level:
     """How much is done."""
 
-    steps: int = 0  #: of one descent (`lcodec.effort.descent`), each from a draft of the code; matched levels do three
-    iterations: int = 0  #: of annealing (`lcodec.effort.refine`), before the last descent, which then is twice as long
+    steps: int = 0  #: of one descent (`lcodec.effort.descent`), each from a draft of the code
+    #: Of annealing (`lcodec.effort.refine`) between two descents, LOOKS before it and one after it, twice as long.
+    iterations: int = 0
     matched: bool = True  #: whether the picture's own distortion is kept
 
 
@@ -68,24 +69,26 @@ LEVELS = {
 EFFORT_MAX = max(LEVELS)
 #: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
 STEPS_OF_LARGE = 1
-#: Share of the measured gain of level 2 that is spent on coarser steps, for other photos gain less than those that it
-#: is measured on; and the most, in points of quality, so that the top of the scale stays where it is.
+#: Other photos gain less than those measured: so this share of level 2's measured gain is spent on coarser steps. It is
+#: at most so many points of quality, and the top of the scale stays at 98.
 SPENT, MOST = 0.7, 2.0
-#: Of matched levels: parts of the way to the optimum, first and last, of the first descent and of those that go on from
-#: there; the weights that errors have after the first step, in multiples of the distortion's curvature. With half as
-#: heavy ones, or twice, files are 0.5 to 1 % larger.
+#: Of matched levels: the part of the way to the optimum that the first step goes, and what those after it fall towards,
+#: of the first descent and of those that go on from there; the weights that errors have after the first step, in
+#: multiples of the distortion's curvature. With half as heavy ones, or twice, files are 0.5 to 1 % larger.
 FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 1.2
 #: How many times heavier after annealing. Latents then lie where their symbols are sure; the second and third are for
 #: distortions that the one before does not reach, for heavier weights of the last choice alone soon change nothing.
 HEAVIER = (1, 2, 4)
-#: Descents after each of which quantisation steps are found anew, and regions of a picture that are looked at for that.
+#: Descents after each of which quantisation steps are found anew, and the most regions of a picture that are probed.
 #: After one distortions were up to 0.06 dB off, and weights that make up for that cost 1 %. After annealing they are
 #: found once more; to anneal again, with those, gained nothing.
 LOOKS, PROBED = 2, 4
 #: Bytes for each latent of these that are kept meanwhile.
 _MOVED = 4 * PROBED
-#: Quality steps to the quality by which a gain in distortion is told as one in quality; and by how many at most steps
-#: may be coarser, or finer, than was asked for.
+#: Stands for the values of a code of which only the bytes are wanted.
+_NO_VALUES = np.empty((0, 0, 0), np.int32)
+#: A second quality, so many steps lower, tells what distortion a step of quality is worth. The file's quality ends at
+#: most so many steps below, or above, the one that was asked for.
 NEAR, COARSEST, FINEST = QUALITY_STEPS // 25, 600, 200
 
 
@@ -116,22 +119,24 @@ class Effort:
         """
         if not 0 <= effort <= EFFORT_MAX:
             raise UsageError(f"effort must be 0 to {EFFORT_MAX}, not {effort}")
-        self._level = LEVELS.get(effort)
-        self._iterations = self._level.iterations if self._level else 0
+        self._level = level = LEVELS.get(effort)
         self._model, self._aim = model, model.goal.aim
-        self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region that was looked at
+        self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region of a matched level
         self._encoder_at = partial(Encoder, engine, model, entropy, cache(lambda: engine.drafting(model)))
-        self._moved: dict[Region, _Latents] = {}  # of the regions that were looked at
-        self._count = 0  # steps of a descent
-        small = self._aim == "ms-ssim" and min(layout.size) * LATENT_STRIDE < MIN_SIDE_PX
-        if self._level and not small and measured(model, quality_step, *CHOICE, *DESCENT) is not None:
-            quick = len(layout.regions) > 1 and not self._level.matched
-            self._count = min(self._level.steps, STEPS_OF_LARGE) if quick else self._level.steps
+        # Of the regions that were probed: their latents so far, and their codes without effort.
+        self._moved: dict[Region, _Latents] = {}
+        self._known: dict[Region, list[Tried]] = {}
+        self._count = self._iterations = 0  # steps of a descent, and of annealing
+        if level and not self._too_small(*(side * LATENT_STRIDE for side in layout.size)):
+            self._iterations = level.iterations
+            if measured(model, quality_step, *CHOICE, *DESCENT) is not None:
+                shortened = len(layout.regions) > 1 and not level.matched
+                self._count = min(level.steps, STEPS_OF_LARGE) if shortened else level.steps
         self._asked = self._encoder_at(quality_step)
         self._encoder = self._asked
-        gained = measured(model, quality_step, "coarser")
-        if self._count and not self.settles and gained is not None:
-            points = min(SPENT * float(gained[0][self._count - 1]), MOST)
+        if self._count and not self.settles:
+            (coarser,) = self._asked.measured("coarser")
+            points = min(SPENT * float(coarser[self._count - 1]), MOST)
             self._encoder = self._encoder_at(quality_step - min(round(points / 100 * QUALITY_STEPS), quality_step))
 
     @property
@@ -141,7 +146,7 @@ class Effort:
 
     @property
     def settles(self) -> bool:
-        """Whether these steps are to be found for the picture at hand, by `settle`."""
+        """Whether `settle` is to be called before `code`: it finds these steps for the picture at hand."""
         return self._level is not None and self._level.matched and self._count > 0
 
     @property
@@ -176,7 +181,8 @@ class Effort:
         """Find the quantisation steps with which a picture comes out as good as it would without effort.
 
         What descent gains differs between pictures: little where there is noise, three times as much where all is
-        smooth. It is seen at the quality that was asked for, in some regions, and spent on coarser steps.
+        smooth. It is seen at the quality that was asked for, in some regions, and spent on coarser steps. Distortion is
+        that of all pixels, also of those that nobody sees, being transparent or kept exactly.
 
         Args:
             pixels: (H, W, 1 or 3), the picture.
@@ -184,22 +190,27 @@ class Effort:
             spread: calls a function on several items at a time.
             progress: is told the part of this that is done for a region, 0 to 1.
         """
-        few = [region for region in regions if not self._too_small(window_of(region, pixels))]
-        few = few[:: -(-len(few) // PROBED) or 1]
+        few = _spread_out([region for region in regions if not self._too_small(*window_of(region, pixels).shape[:2])])
         asked, coarser = self._asked, self._encoder_at(max(self._asked.quality_step - NEAR, 0))
 
         def over_all(distortion: Callable[[Region], float]) -> float:
             return math.fsum(spread(distortion, few))
 
-        wanted = over_all(lambda region: least(self._without(pixels, region)))
-        worse = over_all(lambda region: self._plainly(coarser, pixels, region))
-        if wanted < NOTHING or worse <= wanted:  # nothing to lose, or at the lowest quality
-            return
-        looks = LOOKS + (self._iterations > 0)
-        for look in range(looks):
+        def without(region: Region) -> float:
+            # The values of a code are not needed any more, and large.
+            known = self._without(pixels, region)
+            self._known[region] = [replace(one, coded=replace(one.coded, values=_NO_VALUES)) for one in known]
+            return least(known)
 
-            def go_on(region: Region, look: int = look) -> float:
-                return self._go_on(pixels, region, look, lambda part: progress(region, (look + part) / looks))
+        wanted = over_all(without)
+        worse = over_all(lambda region: self._plainly(coarser, pixels, region))
+        if wanted < NOTHING or worse <= wanted:  # nothing to lose, or nothing that tells what a gain is worth
+            return
+        stages = len(self._stages)
+        for stage in self._stages:
+
+            def go_on(region: Region, stage: int = stage) -> float:
+                return self._go_on(pixels, region, stage, lambda part: progress(region, (stage + part) / stages))
 
             found = over_all(go_on)
             gained = math.log(wanted / max(found, NOTHING)) / math.log(worse / wanted)
@@ -211,36 +222,54 @@ class Effort:
         """Distortion of a region at effort 0."""
         return encoder.judge(window_of(region, pixels))(encoder.encode(*encoder.analyse(pixels, region))).distortion
 
-    def _go_on(self, pixels: Pixels, region: Region, look: int, progress: Callable[[float], None]) -> float:
-        """Distortion of a region after one descent more, or some annealing, of latents that are kept."""
+    def _go_on(self, pixels: Pixels, region: Region, stage: int, progress: Callable[[float], None]) -> float:
+        """Distortion of a region after one stage more, of latents that are kept."""
         window = window_of(region, pixels)
-        latents, hyper_latents = self._moved.get(region) or self._encoder.analyse(pixels, region)
-        if look < LOOKS:
-            choose = self._descend(latents, hyper_latents, window, first=look == 0)
-            self._moved[region] = self._encoder.moved(choose), hyper_latents
-        else:
-            latents, hyper_latents = self._encoder.refine(latents, hyper_latents, window, self._iterations, progress)
-            self._moved[region] = latents, hyper_latents
-            choose = self._descend(latents, hyper_latents, window, annealed=True)
+        kept = self._moved.get(region) or self._encoder.analyse(pixels, region)
+        kept, choose = self._passed(kept, window, stage, progress)
+        self._moved[region] = kept
+        if choose is None:
+            choose = self._descend(kept, window, annealed=True)
         progress(1)
-        return self._encoder.judge(window)(self._encoder.encode(latents, hyper_latents, choose)).distortion
+        return self._encoder.judge(window)(self._encoder.encode(*kept, choose)).distortion
+
+    @property
+    def _stages(self) -> range:
+        """What a region goes through before its last descent: LOOKS descents, if the model allows, then annealing."""
+        return range(0 if self._count else LOOKS, LOOKS + (self._iterations > 0))
+
+    def _passed(
+        self, kept: _Latents, window: Pixels, stage: int, progress: Callable[[float], None]
+    ) -> tuple[_Latents, Rdoq | None]:
+        """The latents of a region after a stage, and the choice of symbols that a descent ended with."""
+        if stage < LOOKS:
+            choose = self._descend(kept, window, first=stage == 0)
+            return (self._encoder.moved(choose), kept[1]), choose
+        return self._encoder.refine(*kept, window, self._iterations, progress), None
 
     def _descend(
         self,
-        latents: Floats,
-        hyper_latents: Floats,
+        kept: _Latents,
         window: Pixels,
         *,
         first: bool = False,
         annealed: bool = False,
         heavier: float = HEAVIER[0],
     ) -> Rdoq:
-        """One descent of a level that settles."""
+        """One descent of a level that settles.
+
+        Args:
+            kept: latents of the region so far.
+            window: its pixels.
+            first: of the region's descents.
+            annealed: the last one, after annealing.
+            heavier: factor of the weights.
+        """
         steps, (begin, end) = self._count * (2 if annealed else 1), FIRST if first else LATER
         parts = [begin + (end - begin) * index / steps for index in range(steps)]
         lighter = LIGHTER * heavier * self._encoder.curvature_factor
         factors = [1.0 if first else lighter, *steps * [lighter]]
-        return self._encoder.descend(latents, hyper_latents, window, parts, factors)
+        return self._encoder.descend(*kept, window, parts, factors)
 
     def code(
         self,
@@ -252,69 +281,75 @@ class Effort:
     ) -> Coded:
         """Code a region.
 
-        A model without what effort 1 or 2 needs codes as at the level below there. A region too small for the
-        distortion of its model (MS-SSIM) is coded as at effort 1.
+        Level 1 without measured weights codes as level 0, level 2 without curvature as level 1. A region too small for
+        the distortion of its model (MS-SSIM) is coded as at level 1, with the quantisation steps of the picture.
 
         Args:
             latents: (h, w, C), in units of standard deviation, analysed for `quality_step`.
             hyper_latents: (ceil(h/4), ceil(w/4), Z).
             pixels: (H, W, 1 or 3), of the whole picture.
             region: of it.
-            progress: is told the part of the region that is done, 0 to 1, at the levels that refine.
+            progress: is told the part of the region that is done, 0 to 1, at the levels that anneal.
         """
         level, encode, window = self._level, self._encoder.encode, window_of(region, pixels)
+        kept = latents, hyper_latents
         if level is None:
-            return encode(latents, hyper_latents)
-        small = self._too_small(window)
+            return encode(*kept)
+        small = self._too_small(*window.shape[:2])
         if small or not level.matched:
-            descended = None if small else self._as_measured(latents, hyper_latents, window)
-            return encode(latents, hyper_latents, descended or self._encoder.choice(latents))
+            descended = None if small else self._as_measured(kept, window)
+            return encode(*kept, descended or self._encoder.choice(latents))
         # Codes without effort say what is wanted, and are what there is if the steps are theirs and nothing is better.
-        others = self._without(pixels, region)
+        others = self._known.pop(region, None) or self._without(pixels, region)
         wanted = least(others)
         tried = list(others) if self.quality_step == self._asked.quality_step else []
         judge, annealed = self._encoder.judge(window), self._iterations > 0
         if region in self._moved:
-            latents, hyper_latents = self._moved.pop(region)
+            kept = self._moved.pop(region)
         else:
-            for look in range(LOOKS if self._count else 0):
-                latents = self._encoder.moved(self._descend(latents, hyper_latents, window, first=look == 0))
-            if annealed:
-                refined = self._encoder.refine(latents, hyper_latents, window, self._iterations, progress)
-                latents, hyper_latents = refined
+            for stage in self._stages:
+                kept, _ = self._passed(kept, window, stage, progress)
         if annealed:
-            tried.append(judge(encode(latents, hyper_latents)))
+            tried.append(judge(encode(*kept)))
         for heavier in HEAVIER if annealed and self._count else HEAVIER[:1]:
             if self._count:
-                choose = self._descend(latents, hyper_latents, window, annealed=annealed, heavier=heavier)
+                choose = self._descend(kept, window, annealed=annealed, heavier=heavier)
             else:
-                choose = self._encoder.choice(latents) or self._encoder.unmeasured(latents)
-            start = judge(encode(latents, hyper_latents, choose))
+                choose = self._encoder.choice(kept[0]) or self._encoder.unmeasured(kept[0])
+            start = judge(encode(*kept, choose))
             if start.distortion <= wanted:
                 break
-        tried += match(lambda factor: judge(encode(latents, hyper_latents, choose.weighted(factor))), start, wanted)
+        tried += match(lambda factor: judge(encode(*kept, choose.weighted(factor))), start, wanted)
         found, without = smallest(tried, wanted), smallest(others, wanted)
         self._spared.append((without.size - found.size, without.distortion - found.distortion))
         return found.coded
 
-    def _too_small(self, window: Pixels) -> bool:
-        return self._aim == "ms-ssim" and min(window.shape[:2]) < MIN_SIDE_PX
+    def _too_small(self, *sides: int) -> bool:
+        return self._aim == "ms-ssim" and min(sides) < MIN_SIDE_PX
 
     def _without(self, pixels: Pixels, region: Region) -> list[Tried]:
-        """The codes of a region at efforts 0 and 1, at the quality that was asked for."""
+        """The codes of a region at efforts 0 and 1, at the quality asked for; the better one says what is wanted."""
         latents, hyper_latents = self._asked.analyse(pixels, region)
         judge, choice = self._asked.judge(window_of(region, pixels)), self._asked.choice(latents)
         choices = [None] if choice is None else [None, choice]
         return [judge(self._asked.encode(latents, hyper_latents, choose)) for choose in choices]
 
-    def _as_measured(self, latents: Floats, hyper_latents: Floats, window: Pixels) -> Rdoq | None:
-        """The choice of symbols of level 2."""
-        found = measured(self._model, self.quality_step, "part", "lighter")
-        if not self._count or found is None:
+    def _as_measured(self, kept: _Latents, window: Pixels) -> Rdoq | None:
+        """The choice of symbols of level 2, if the model allows it."""
+        if not self._count:
             return None
-        (part,), (once, twice) = found
+        (part,), (once, twice) = self._encoder.measured("part", "lighter")
         if self._count == 1:
             parts, factors = [part], [1.0, once]
         else:
             parts, factors = [part * share for share in OF_TWO], [1.0, twice, twice]
-        return self._encoder.descend(latents, hyper_latents, window, parts, factors)
+        return self._encoder.descend(*kept, window, parts, factors)
+
+
+def _spread_out(regions: Sequence[Region]) -> list[Region]:
+    """Up to PROBED of the regions, in several columns: every n-th may be all of one column."""
+    count, found = min(PROBED, len(regions)), []
+    for index in range(count):  # one of each of `count` parts, at another place in each: multiples of the golden ratio
+        low, high = (part * len(regions) // count for part in (index, index + 1))
+        found.append(regions[low + int(index * (math.sqrt(5) - 1) / 2 % 1 * (high - low))])
+    return found

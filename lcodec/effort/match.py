@@ -77,9 +77,9 @@ def least(tried: Sequence[Tried]) -> float:
     return min(one.distortion for one in tried)
 
 
-def smallest(tried: Sequence[Tried], distortion: float) -> Tried:
+def smallest(tried: Sequence[Tried], wanted: float) -> Tried:
     """The smallest of the codes that are good enough, or the best."""
-    good = [one for one in tried if one.distortion <= distortion]
+    good = [one for one in tried if one.distortion <= wanted]
     return min(good, key=lambda one: one.size) if good else min(tried, key=lambda one: one.distortion)
 
 
@@ -88,39 +88,35 @@ def _fall(first: float, second: float) -> float:
     return math.log(max(first, NOTHING) / max(second, NOTHING))
 
 
-def match(code: Callable[[float], Tried], start: Tried, distortion: float) -> list[Tried]:
+def match(code: Callable[[float], Tried], start: Tried, wanted: float) -> list[Tried]:
     """Code with other weights until the distortion is met closely.
 
     Args:
         code: with weights so many times those of `start`.
         start: what weights as they are gave.
-        distortion: that is wanted.
+        wanted: distortion.
 
     Returns:
         All that was tried, `start` first.
     """
     tried, at = [start], [0.0]  # logarithms of the factors
-    aim = (1 - CLOSE / 2) * distortion
-    while (
-        len(tried) < CODINGS_MAX
-        and distortion > 0
-        and not (1 - CLOSE) * distortion <= tried[-1].distortion <= distortion
-    ):
+    target = (1 - CLOSE / 2) * wanted
+    while len(tried) < CODINGS_MAX and wanted > 0 and not (1 - CLOSE) * wanted <= tried[-1].distortion <= wanted:
         known = sorted(zip(at, (one.distortion for one in tried), strict=True))
-        bad = [each for each in known if each[1] > distortion]
-        good = [each for each in known if each[1] <= distortion]
+        bad = [each for each in known if each[1] > wanted]
+        good = [each for each in known if each[1] <= wanted]
         if bad and good:
             (low, worse), (high, better) = bad[-1], good[0]
             if high <= low:  # rounding makes distortion waver
                 break
-            place = low + min(max((aim - worse) / (better - worse), 0.1), 0.9) * (high - low)
+            place = low + min(max((target - worse) / (better - worse), 0.1), 0.9) * (high - low)
         else:
             fall = FALL
             if len(known) > 1:
                 (low, worse), (high, better) = known[0], known[-1]
                 fall = max(_fall(worse, better) / (high - low), FALL / 10)
             nearest, found = bad[-1] if bad else good[0]
-            step = _fall(found, aim) / fall
+            step = _fall(found, target) / fall
             place = nearest + math.copysign(min(max(abs(step), STEPS[0]), STEPS[1]), step)
         if abs(place) > FARTHEST:
             break

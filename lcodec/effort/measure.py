@@ -64,7 +64,7 @@ STRETCH_MAX, PARTS = 0.3, (0.0, 0.1, 0.25, 0.5)
 #: Parts of the way that latents are moved, and factors of the weights, that are tried for a step of descent.
 WAYS, FACTORS = (0.06, 0.1, 0.16, 0.25), (1.0, 0.5, 0.25, 0.125)
 #: Quality steps to the quality by which gains are told as quality, and the least that is told, in points of 100.
-NEAR, FINEST = QUALITY_STEPS // 25, 0.01
+NEAR, LEAST_COARSER = QUALITY_STEPS // 25, 0.01
 #: Share of the squares of both regressors that is added to them, for channels that have hardly any symbol.
 RIDGE = 0.02
 
@@ -339,7 +339,7 @@ def _measure_descent_at(
         "curvature": curvature,
         "part": np.array([way], np.float32),
         "lighter": np.exp(np.array([once.factor, once.factor + twice.factor], np.float32)),
-        "coarser": coarser.clip(min=FINEST).astype(np.float32),
+        "coarser": coarser.clip(min=LEAST_COARSER).astype(np.float32),
     }
 
 
