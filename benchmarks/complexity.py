@@ -38,7 +38,7 @@ PLACES = {
     "DCVC-RT intra": (-2, -14, "center"),
     "ELIC": (6, -3, "left"),
     "EVC-L": (-6, -3, "right"),
-    "EVC-S": (6, -3, "left"),
+    "EVC-S": (-6, -3, "right"),
     "cheng2020-anchor": (10, 7, "right"),
 }
 

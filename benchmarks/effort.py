@@ -4,7 +4,8 @@ BD-rates, by PSNR or by MS-SSIM as the model was trained for, are those of each 
 photos that an effort was measured on, and over those that every effort was. Beside them stands what people read: how
 much smaller the files are at equal quality, and how their distortion differs. Time is that of a CPU, for `encode` in a
 warm process, in multiples of effort 0's on the same photos. Real bytes, decoded by the normal decoder. A run that was
-cut off goes on where it was. The table goes into the README, and a test compares it with the committed CSV.
+cut off goes on where it was. The table of the default model goes into the README, and a test compares it with the
+committed CSV.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from benchmarks.common import (
     parser_of,
     photos_of,
     read_rows,
+    shipped,
     splice,
     spread,
 )
 from lcodec.codec import MAX_PIXELS, decode, encode
 from lcodec.compare.bd_rate import bd_rate
+from lcodec.defaults import MODEL
 from lcodec.effort import EFFORT_MAX
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.picture import Picture, read_picture
@@ -120,7 +123,7 @@ def table(rows: dict[Key, dict[str, str]], label: str) -> str:
     found, shared = lines(rows, label)
     most = max(line.photos for line in found)
     counts = [most] if shared == most else [most, shared]
-    columns = ("effort", "time, effort 0 = 1", "bytes at equal quality", "dB at equal quality")
+    columns = ("effort", "time, effort 0 = 1", "bytes at equal -q", "dB at equal -q")
     heads = "| " + " | ".join([*columns, *(f"BD-rate, {count} photos" for count in counts)]) + " |"
     cells = []
     for line in found:
@@ -161,7 +164,7 @@ def main() -> None:
     append_rows(arguments.out, spread(_measure, tasks, arguments.jobs))
     rows = read_results(arguments.out)
     show(rows, label)
-    if arguments.out == CSV:
+    if arguments.out == CSV and label == shipped().get(MODEL):
         README.write_text(splice(README.read_text(encoding="utf-8"), table(rows, label), "effort"), encoding="utf-8")
 
 

@@ -42,9 +42,9 @@ was not kept. Text, charts and the like are kept exactly where that costs less.
 In a folder, all files with a picture's suffix are encoded, except hidden ones;
 how many others were passed over is said at the end, by suffix. Outputs go to the
 same places below -O. Where two inputs have the same output (a.jpg and a.png),
-neither is coded, unless --keep-suffix tells them apart. A run over folders (or --files-from with
--O) records in DIR/.lcodec, by SHA-256, which output it made from which input.
-Run again, it makes only what is missing, damaged, or made from another input or
+neither is coded, unless --keep-suffix tells them apart. A run over folders (or
+--files-from with -O) records in DIR/.lcodec, by SHA-256, which output it made
+from which input. Run again, it makes only what is missing, damaged, or made from another input or
 with other settings. -f makes everything again; without it, an output that is
 not recorded is never overwritten. --skip-existing looks at names only.
 'lcodec --help' lists the exit codes.

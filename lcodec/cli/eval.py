@@ -35,7 +35,8 @@ Codecs: models by name or file, with a realism if wanted (mse:realism=0.5); jpeg
 mozjpeg, heic, avif, bpg (each as -420 and -444), webp, jpeg2000, jxl. Settings
 are the codec's own: quality (models, jpeg, mozjpeg, webp, heic, avif), bits per
 pixel (jpeg2000), distance (jxl), quantiser (bpg). In the terminal, BD-rates are
-against the first codec.
+against the first codec. Encoders run as is usual in a shell: models at effort 2,
+AVIF at speed 4, WebP at method 6, x265 slow, JPEG XL at effort 7.
 --metric says how near a picture is to its original, --set-metric whether the
 pictures of a folder look real: kid and kid-pim (features of networks), auc (what
 a fresh critic can tell apart), spectrum (energy of fine detail) and marginals (of

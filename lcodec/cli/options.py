@@ -158,7 +158,7 @@ effort = click.option(
     default=defaults.EFFORT,
     show_default=True,
     metavar="N",
-    help="0 (fastest) to 9 (smallest file, minutes); quality stays the same.",
+    help="0 (fastest) to 9 (smallest file, minutes); quality stays the same. From 6 on with torch.",
 )
 
 #: --metadata, as a tuple of names.
@@ -191,7 +191,7 @@ def recursive(what: str) -> Callable[[F], F]:
 
 
 #: --json.
-as_json = click.option("--json", "as_json", is_flag=True, help="Report one JSON object a file.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Report JSON, one object a line.")
 
 #: Where output goes.
 write_options = _stack(
@@ -222,7 +222,7 @@ run_options = _stack(
         default="auto",
         show_default=True,
         envvar="LCODEC_DEVICE",
-        help="Where networks run.",
+        help="Where networks run. auto: on a GPU from 10 megapixels on, if torch is there.",
     ),
     click.option(
         "--max-pixels",
