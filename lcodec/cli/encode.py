@@ -44,9 +44,10 @@ how many others were passed over is said at the end, by suffix. Outputs go to th
 same places below -O. Where two inputs have the same output (a.jpg and a.png),
 neither is coded, unless --keep-suffix tells them apart. A run over folders (or
 --files-from with -O) records in DIR/.lcodec, by SHA-256, which output it made
-from which input. Run again, it makes only what is missing, damaged, or made from another input or
-with other settings. -f makes everything again; without it, an output that is
-not recorded is never overwritten. --skip-existing looks at names only.
+from which input. Run again, it makes only what is missing, damaged, or made from
+another input or with other settings. -f makes everything again; without it, an
+output that is not recorded is never overwritten. --skip-existing looks at names
+only.
 'lcodec --help' lists the exit codes.
 """
 
