@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--init", required=True, help="model or training state that every variant starts from")
     parser.add_argument("--seconds", type=float, default=90, help="of training for each variant")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    add_out(parser, CSV, "CSV file to write")
+    add_out(parser, CSV)
     arguments = parser.parse_args()
     gpu = arguments.device == "cuda"
     if gpu == bool(arguments.valid):
@@ -135,6 +135,8 @@ def main() -> None:
 def _figures(lines: list[dict[str, Any]], settings: Settings) -> list[str]:
     """Seconds, megapixels a second, steps and validation loss of a variant."""
     last = lines[-1]
+    if not settings.learning_rate:
+        return ["0", "", "0", f"{last['valid_loss']:.4f}"]
     if settings.device == "cuda":  # crops of twice the side, in the end, are recorded anew
         lines = [line for line in lines if line["share"] >= 0.25 and line["crop"] == settings.crop]
         if len(lines) < 2:
@@ -142,8 +144,6 @@ def _figures(lines: list[dict[str, Any]], settings: Settings) -> list[str]:
         pixels, seconds = (lines[-1][key] - lines[0][key] for key in ("pixels", "seconds"))
     else:
         pixels, seconds = last["pixels"], last["seconds"]
-    if not settings.learning_rate:
-        return ["0", "", "0", f"{last['valid_loss']:.4f}"]
     loss = f"{last['valid_loss']:.4f}" if "valid_loss" in last else ""
     return [f"{last['seconds']:.0f}", f"{pixels / seconds / 1e6:.2f}", str(last["step"]), loss]
 

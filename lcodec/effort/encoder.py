@@ -139,18 +139,18 @@ class Encoder:
 
     @cached_property
     def curvature_factor(self) -> float:
-        """What makes the measured weights of errors as large as the curvature of the distortion, in the median channel.
+        """The factor that makes weights of errors as large as the distortion's curvature, in the median channel.
 
-        They say what an error costs where nothing makes up for it: several times its curvature, differently so in each
-        model.
+        The measured ones say what an error costs where nothing makes up for it: several times its curvature,
+        differently so in each model.
 
         Raises:
             ModelError: what is needed was not measured for the model.
         """
-        weight, curvature = self.measured("weight", "curvature")
+        weight, curvature = self.tables("weight", "curvature")
         return float(np.median(curvature / weight))
 
-    def measured(self, *names: str) -> list[Floats]:
+    def tables(self, *names: str) -> list[Floats]:
         """What was measured for the model at this quality: (C,), (1,) or (2,) each.
 
         Raises:
@@ -180,7 +180,7 @@ class Encoder:
         Raises:
             ModelError: what is needed was not measured for the model.
         """
-        weight, stretch, curvature = self.measured(*CHOICE, "curvature")
+        weight, stretch, curvature = self.tables(*CHOICE, "curvature")
         choice = Rdoq(self._in_steps(latents), weight, stretch)
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         halo = self._model.architecture.synthesis_halo

@@ -50,7 +50,7 @@ class _Level:
     """How much is done."""
 
     steps: int = 0  #: of one descent (`lcodec.effort.descent`), each from a draft of the code
-    #: Of annealing (`lcodec.effort.refine`) between two descents, LOOKS before it and one after it, twice as long.
+    #: Of annealing (`lcodec.effort.refine`), after LOOKS descents and before the last one, which is then twice as long.
     iterations: int = 0
     matched: bool = True  #: whether the picture's own distortion is kept
 
@@ -72,9 +72,9 @@ STEPS_OF_LARGE = 1
 #: Other photos gain less than those measured: so this share of level 2's measured gain is spent on coarser steps. It is
 #: at most so many points of quality, and the top of the scale stays at 98.
 SPENT, MOST = 0.7, 2.0
-#: Of matched levels: the part of the way to the optimum that the first step goes, and what those after it fall towards,
-#: of the first descent and of those that go on from there; the weights that errors have after the first step, in
-#: multiples of the distortion's curvature. With half as heavy ones, or twice, files are 0.5 to 1 % larger.
+#: Of matched levels: the part of the way to the optimum that the first step of a descent goes, and what later steps
+#: fall towards, in the first descent and in those that go on from there. Then the weights that errors have after the
+#: very first step, in multiples of the distortion's curvature: with half or twice that, files are 0.5 to 1 % larger.
 FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 1.2
 #: How many times heavier after annealing. Latents then lie where their symbols are sure; the second and third are for
 #: distortions that the one before does not reach, for heavier weights of the last choice alone soon change nothing.
@@ -135,7 +135,7 @@ class Effort:
         self._asked = self._encoder_at(quality_step)
         self._encoder = self._asked
         if self._count and not self.settles:
-            (coarser,) = self._asked.measured("coarser")
+            (coarser,) = self._asked.tables("coarser")
             points = min(SPENT * float(coarser[self._count - 1]), MOST)
             self._encoder = self._encoder_at(quality_step - min(round(points / 100 * QUALITY_STEPS), quality_step))
 
@@ -338,7 +338,7 @@ class Effort:
         """The choice of symbols of level 2, if the model allows it."""
         if not self._count:
             return None
-        (part,), (once, twice) = self._encoder.measured("part", "lighter")
+        (part,), (once, twice) = self._encoder.tables("part", "lighter")
         if self._count == 1:
             parts, factors = [part], [1.0, once]
         else:

@@ -27,6 +27,7 @@ import torch
 
 from lcodec.arrays import EFFORT
 from lcodec.effort.descent import OF_TWO, relaxed
+from lcodec.effort.levels import NEAR
 from lcodec.effort.match import decoded
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel, Exchange
@@ -63,8 +64,8 @@ FLOOR = 1e-3
 STRETCH_MAX, PARTS = 0.3, (0.0, 0.1, 0.25, 0.5)
 #: Parts of the way that latents are moved, and factors of the weights, that are tried for a step of descent.
 WAYS, FACTORS = (0.06, 0.1, 0.16, 0.25), (1.0, 0.5, 0.25, 0.125)
-#: Quality steps to the quality by which gains are told as quality, and the least that is told, in points of 100.
-NEAR, LEAST_COARSER = QUALITY_STEPS // 25, 0.01
+#: The least gain that is told as quality, in points of 100.
+LEAST_COARSER = 0.01
 #: Share of the squares of both regressors that is added to them, for channels that have hardly any symbol.
 RIDGE = 0.02
 
