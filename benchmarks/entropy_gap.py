@@ -27,7 +27,7 @@ def main() -> None:
     """Run the command."""
     arguments = parser_of("entropy_gap", __doc__).parse_args()
     model = open_model(arguments.model)[1]
-    params = parameters_of(model.arrays)
+    params = parameters_of(model.arrays, hyper_context=True)
     photos = photos_of(arguments.photos)
     heads = ("quality", "estimate, bytes", "coded", "header", "gap", "worst photo")
     rows = []

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-__all__ = ["ANALYSIS", "EFFORT", "ENTROPY", "QUALITY", "SYNTHESIS", "check_types", "identify", "read_arrays", "select"]
+__all__ = [
+    "ANALYSIS",
+    "EFFORT",
+    "ENTROPY",
+    "HYPER_CONTEXT",
+    "INTEGER",
+    "QUALITY",
+    "SYNTHESIS",
+    "check_types",
+    "identify",
+    "read_arrays",
+    "select",
+]
 
 #: Prefix of the integer tables of the entropy part.
 QUALITY = "quality."
@@ -28,6 +40,11 @@ ENTROPY = ("hyper_synthesis.", "base.", "context.", QUALITY)
 SYNTHESIS = ("synthesis.", "gain.synthesis", "gain.inverse")
 #: Prefixes of the arrays that an encoder needs besides.
 ANALYSIS = ("analysis.", "hyper_analysis.", "gain.analysis")
+#: Prefix of the context network of the hyper-latents. A model may do without, and no id covers it, so that a model that
+#: got one later has its id still, and reads its old files; that a file was made with another, its symbol check tells.
+HYPER_CONTEXT = "hyper_context."
+#: Prefixes of all that is in integers.
+INTEGER = (*ENTROPY, HYPER_CONTEXT)
 #: Prefix of what was measured for the encoder (`lcodec.effort.measure`); a model may do without.
 EFFORT = "effort."
 
@@ -104,7 +121,7 @@ def check_types(arrays: Arrays) -> None:
     for name, value in arrays.items():
         if name.startswith(QUALITY):
             wanted: tuple[str, ...] = (_TABLE,)
-        elif name.startswith(ENTROPY):
+        elif name.startswith(INTEGER):
             wanted = (_FIXED[name.rpartition(".")[2]],)
         elif name.startswith((*ANALYSIS, *SYNTHESIS, EFFORT)):
             wanted = _FLOAT

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lcodec.container import Header, Part, check_size, pack, unpack
 from lcodec.defaults import MAX_PIXELS, MEMORY
 from lcodec.effort import Effort
-from lcodec.errors import DamagedError, LimitError, UsageError
+from lcodec.errors import DamagedError, LimitError, ModelError, UsageError
 from lcodec.exact import (
     FILL_BYTES,
     NO_ERRORS,
@@ -141,6 +141,7 @@ def encode(
         _joint([piece.check for piece in pieces]),
         {},
         region=layout.region_px,
+        hyper_context=entropy.has_hyper_context,
     )
     return pack(header, [piece.part for piece in pieces], _chunks(picture))
 
@@ -192,7 +193,9 @@ def decode(
     layout = Layout.of(header.height, header.width, header.region)
     parts = dict(zip(layout.regions, container.parts, strict=True))
     coded = ((len(part.hyper), region.size) for region, part in parts.items() if not part.bare)
-    found.entropy.check_lengths(coded, header.quality_step)
+    if header.hyper_context and not found.entropy.has_hyper_context:
+        raise ModelError(f"the model {found.name} here is older than the one that the file was made with")
+    found.entropy.check_lengths(coded, header.quality_step, contextual=header.hyper_context)
     check_streams(container)
     engine = Engine(device, backend, header.width * header.height)
     entropy = engine.entropy(found)
@@ -205,7 +208,8 @@ def decode(
         if part.bare:
             decoded = np.zeros((*region.size, entropy.channels), np.int32), 0
         else:
-            decoded = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+            sections, contextual = (part.hyper, part.latents), header.hyper_context
+            decoded = entropy.decode(*sections, region.size, header.quality_step, contextual=contextual)
         done(2 * layout.regions.index(region), 1)
         return decoded
 

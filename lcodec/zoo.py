@@ -22,7 +22,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcodec.arrays import ANALYSIS, ENTROPY, SYNTHESIS, check_types, identify, read_arrays, select
+from lcodec.arrays import (
+    ANALYSIS,
+    ENTROPY,
+    HYPER_CONTEXT,
+    INTEGER,
+    SYNTHESIS,
+    check_types,
+    identify,
+    read_arrays,
+    select,
+)
 from lcodec.errors import ModelError
 from lcodec.goal import UNSAID, Goal
 from lcodec.index import Entry, Metric, listed
@@ -56,8 +66,8 @@ class Model:
 
     @cached_property
     def identity(self) -> str:
-        """The ids of its entropy part, synthesis and analysis in hexadecimal: all that its files depend on."""
-        parts = self.entropy_id, self.synthesis_id, identify(self.arrays, ANALYSIS, 4)
+        """Hexadecimal ids of its entropy part, of its synthesis, and of all else that its files depend on."""
+        parts = self.entropy_id, self.synthesis_id, identify(self.arrays, (*ANALYSIS, HYPER_CONTEXT), 4)
         return "-".join(part.hex() for part in parts)
 
     @cached_property
@@ -91,7 +101,7 @@ class Model:
         from lcodec.entropy.model import EntropyModel
 
         try:
-            return EntropyModel(select(self.arrays, ENTROPY))
+            return EntropyModel(select(self.arrays, INTEGER))
         except ModelError as error:
             raise ModelError(f"cannot use the model {self.name}: {error}") from error
 

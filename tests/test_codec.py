@@ -23,7 +23,7 @@ from lcodec.execution.regions import Region
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
 from tests.support.command import PHOTO
-from tests.support.golden import MODEL, ZOO
+from tests.support.golden import GOLDEN, MODEL, ZOO, zoo_of
 from tests.support.pictures import picture
 
 
@@ -35,15 +35,18 @@ from tests.support.pictures import picture
     st.floats(0, 100),
     st.binary(max_size=40),
     st.integers(0, 99),
+    st.sampled_from(["v1", "v1-context"]),
 )
 def test_numpy_and_torch_read_each_other(
-    height: int, width: int, channels: int, quality: float, icc: bytes, seed: int
+    height: int, width: int, channels: int, quality: float, icc: bytes, seed: int, golden: str
 ) -> None:
+    zoo = zoo_of(GOLDEN / golden)
+    coder = zoo.load("golden")
     original = Picture(picture(height, width, channels, seed), icc or None)
     for writer in ("numpy", "torch"):
-        data = encode(original, MODEL, quality, device="cpu", backend=writer)  # type: ignore[arg-type]
-        first = decode(data, ZOO, backend="numpy")
-        second = decode(data, ZOO, device="cpu", backend="torch")
+        data = encode(original, coder, quality, device="cpu", backend=writer)  # type: ignore[arg-type]
+        first = decode(data, zoo, backend="numpy")
+        second = decode(data, zoo, device="cpu", backend="torch")
         assert first.pixels.shape == original.pixels.shape
         assert first.icc == second.icc == original.icc
         assert np.abs(first.pixels.astype(int) - second.pixels).max() <= 1

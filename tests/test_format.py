@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import load_file
 
-from lcodec.networks.hyperprior import context, correction, hyper_synthesis
+from lcodec.networks.hyperprior import context, correction, hyper_context, hyper_correction, hyper_synthesis
 from tests.support.golden import GOLDEN
 from tests.support.specified import Int64Ops, SpecifiedDecoder
 
@@ -125,7 +125,7 @@ def decode(
             exact[...] = exact_of(data[y_at + size_y :][:size_exact], height, width)
         if size_exact and not size_z + size_y:
             return np.zeros((rows, columns, arrays["quality.gain"].shape[1]), np.int64), right and check == 0
-        v, own = decode_region(data[at:y_at], data[y_at:][:size_y], rows, columns, quality, arrays)
+        v, own = decode_region(data[at:y_at], data[y_at:][:size_y], rows, columns, quality, arrays, data[5] & 16)
         return v, right and own == check
 
     z_at = at + table
@@ -147,7 +147,7 @@ def decode(
             if exact_size and not z_size + y_size:
                 v, own = np.zeros((*size, arrays["quality.gain"].shape[1]), np.int64), 0
             else:
-                v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays)
+                v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays, data[5] & 16)
             z_at, y_at, exact_at = z_at + z_size, y_at + y_size, exact_at + exact_size
             values[-1].append(v)
             checks.append(own)
@@ -168,18 +168,26 @@ def exact_of(webp: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 def decode_region(
-    z_bytes: bytes, y_bytes: bytes, rows: int, columns: int, quality: int, arrays: dict[str, npt.NDArray[Any]]
+    z_bytes: bytes,
+    y_bytes: bytes,
+    rows: int,
+    columns: int,
+    quality: int,
+    arrays: dict[str, npt.NDArray[Any]],
+    contextual: int,
 ) -> tuple[Integers, int]:
     """Latents of one region in 1/16 of a step, and the CRC-32 of its symbols."""
     names = ("gain", "scale", "hyper_gain", "hyper_scale")
     gain, scale, hyper_gain, hyper_scale = (level(arrays[f"quality.{name}"], quality) for name in names)
     hyper_rows, hyper_columns = -(-rows // 4), -(-columns // 4)
-    z_indexes = [index for index in index_of(hyper_scale) for _ in range(hyper_rows * hyper_columns)]
-    symbols = SpecifiedDecoder(z_bytes).batch(z_indexes)
-    z = np.array(symbols, np.int64).reshape(-1, hyper_rows, hyper_columns).transpose(1, 2, 0)
-
     ops: Any = Int64Ops({name: value for name, value in arrays.items() if value.dtype.kind in "iu"})
-    features = hyper_synthesis(ops, power(16 * z, -hyper_gain, 8)[None])[:, :rows, :columns]
+    decoder = SpecifiedDecoder(z_bytes)
+    if contextual:
+        z, symbols = decode_hyper(decoder, ops, hyper_rows, hyper_columns, hyper_gain, hyper_scale)
+    else:
+        symbols = decoder.batch([index for index in index_of(hyper_scale) for _ in range(hyper_rows * hyper_columns)])
+        z = 16 * np.array(symbols, np.int64).reshape(-1, hyper_rows, hyper_columns).transpose(1, 2, 0)
+    features = hyper_synthesis(ops, power(z, -hyper_gain, 8)[None])[:, :rows, :columns]
     v = np.zeros((rows, columns, len(gain)), np.int64)
     group = len(gain) // 4
     band = max(2, 2 * (4096 // columns))
@@ -207,6 +215,31 @@ def decode_region(
     return v, zlib.crc32(np.array(symbols, "<i2").tobytes())
 
 
+def decode_hyper(
+    decoder: SpecifiedDecoder, ops: Any, rows: int, columns: int, gain: Integers, scale: Integers
+) -> tuple[Integers, list[int]]:
+    """Hyper-latents in 1/16 of a step, by their context, and their symbols."""
+    z, symbols, group = np.zeros((rows, columns, len(gain)), np.int64), [], len(gain) // 4
+    for t in range(4):
+        hidden = hyper_context(ops, t, power(z, -gain, 8)[None]) if t else None
+        places, indexes, means = [], [], []
+        for k in range(4):
+            channels = slice(k * group, (k + 1) * group)
+            place = (slice(int(P[t][2 * k]), None, 2), slice(int(P[t][2 * k + 1]), None, 2), channels)
+            parameters = np.zeros((*z[place].shape[:2], 2 * group), np.int64)
+            if hidden is not None:
+                parameters = hyper_correction(ops, k, hidden[:, place[0], place[1]])[0]
+            places.append(place)
+            indexes += index_of(parameters[..., :group] + scale[channels])
+            means.append(power(parameters[..., group:], gain[channels], -8))
+        coded = decoder.batch(indexes)
+        symbols += coded
+        for place, mean in zip(places, means, strict=True):
+            own, coded = np.array(coded[: mean.size], np.int64).reshape(mean.shape), coded[mean.size :]
+            z[place] = (16 * own + mean).clip(-LIMIT, LIMIT)
+    return z, symbols
+
+
 @pytest.mark.parametrize("path", [path for path in EXPECTED if path.stat().st_size < 3000], ids=lambda path: path.stem)
 def test_the_page_suffices(path: Path) -> None:
     expected = EXPECTED[path]
@@ -214,7 +247,8 @@ def test_the_page_suffices(path: Path) -> None:
     if "exact" in expected:
         width, at = varint(data, 6)
         exact = np.empty((varint(data, at)[0], width, 4), np.uint8)
-    values, right = decode(data, load_file(GOLDEN / "v1" / "golden.safetensors"), exact)
+    model = path.with_name("golden.safetensors")
+    values, right = decode(data, load_file(model if model.exists() else GOLDEN / "v1" / model.name), exact)
     assert right
     assert hashlib.sha256(values.astype("<i4").tobytes()).hexdigest() == expected["symbols"]
     if exact is not None:

@@ -14,8 +14,7 @@ import pytest
 from lcodec.codec import decode
 from lcodec.container import Part, pack, unpack
 from lcodec.errors import DamagedError, ModelError
-from lcodec.zoo import Zoo
-from tests.support.golden import GOLDEN, symbols
+from tests.support.golden import GOLDEN, ZOO, symbols, zoo_of
 
 FOLDER = GOLDEN / "v1"
 #: Name of a stream, with its folder -> what it must decode to.
@@ -26,11 +25,6 @@ EXPECTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def zoo() -> Zoo:
-    return Zoo([FOLDER])
-
-
 def test_there_are_enough() -> None:
     assert len(EXPECTED) >= 20
     assert sorted(EXPECTED) == sorted(f"{path.parent.name}/{path.name}" for path in GOLDEN.glob("v1*/*.lcdc"))
@@ -38,7 +32,8 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 @pytest.mark.parametrize("name", EXPECTED)
-def test_decodes_as_ever(name: str, backend: str, zoo: Zoo) -> None:
+def test_decodes_as_ever(name: str, backend: str) -> None:
+    zoo = zoo_of((GOLDEN / name).parent)
     data = (GOLDEN / name).read_bytes()
     container = unpack(data)
     header = container.header
@@ -54,7 +49,8 @@ def test_decodes_as_ever(name: str, backend: str, zoo: Zoo) -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_every_bit_flip_and_truncation_is_refused(name: str, zoo: Zoo) -> None:
+def test_every_bit_flip_and_truncation_is_refused(name: str) -> None:
+    zoo = zoo_of((GOLDEN / name).parent)
     data = (GOLDEN / name).read_bytes()
     # All of them where the file is small; a dense sample, every position's turn coming by its bit, where it is large.
     bits = range(8 * len(data)) if len(data) < 1000 else range(0, 8 * len(data), 8 * len(data) // 8000 | 1)
@@ -68,30 +64,30 @@ def test_every_bit_flip_and_truncation_is_refused(name: str, zoo: Zoo) -> None:
             decode(data[:size], zoo)
 
 
-def test_symbols_are_checked_behind_a_right_checksum(zoo: Zoo) -> None:
+def test_symbols_are_checked_behind_a_right_checksum() -> None:
     data = (FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes()
     for at in range(300, 12_000, 1000):
         body = bytearray(data[:-4])
         body[at] ^= 0x10
         with pytest.raises(DamagedError):
-            decode(bytes(body) + zlib.crc32(body).to_bytes(4, "little"), zoo)
+            decode(bytes(body) + zlib.crc32(body).to_bytes(4, "little"), ZOO)
 
 
-def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing(zoo: Zoo) -> None:
+def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing() -> None:
     container = unpack((FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes())
     header = dataclasses.replace(container.header, width=1 << 14, height=1 << 14)
     data = pack(header, container.parts, {})
     begun = time.process_time()
     with pytest.raises(DamagedError, match="cannot be"):
-        decode(data, zoo)
+        decode(data, ZOO)
     assert time.process_time() - begun < 0.5
 
 
-def test_a_declared_size_of_regions_that_the_bytes_cannot_hold_costs_nothing(zoo: Zoo) -> None:
+def test_a_declared_size_of_regions_that_the_bytes_cannot_hold_costs_nothing() -> None:
     header = unpack((FOLDER / "22-255x257-rgb-q95.lcdc").read_bytes()).header
     header = dataclasses.replace(header, width=1 << 14, height=1 << 14, region=512)
     data = pack(header, [Part(bytes(8), bytes(8))] * 1024, {})
     begun = time.process_time()
     with pytest.raises(DamagedError, match="cannot be"):
-        decode(data, zoo)
+        decode(data, ZOO)
     assert time.process_time() - begun < 0.5

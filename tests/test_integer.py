@@ -12,19 +12,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcodec.arrays import ENTROPY
+from lcodec.arrays import INTEGER
 from lcodec.entropy.integer import ACTIVATION_MAX, EXPONENT_MAX, WEIGHT_MAX, FixedOps, check_bound, times_exp2
 from lcodec.entropy.selftest import self_test
 from lcodec.entropy.tables import load_tables
 from lcodec.errors import ModelError
 from lcodec.training.export import model_arrays
-from tests.support.golden import SMALL, parameters
+from tests.support.golden import CONTEXTUAL, SMALL, parameters
 from tests.support.specified import Arrays, Int64Ops, inputs, known_of, networks
 
 
 @pytest.fixture(scope="module")
 def arrays() -> Arrays:
-    return {name: value for name, value in model_arrays(parameters()).items() if name.startswith(ENTROPY)}
+    return {name: value for name, value in model_arrays(parameters(CONTEXTUAL)).items() if name.startswith(INTEGER)}
 
 
 @pytest.mark.parametrize("kind", ["usual", "full", "extreme"])
@@ -60,9 +60,9 @@ def test_memory_layout_does_not_matter(arrays: Arrays) -> None:
 def test_blas_threads_do_not_matter() -> None:
     program = (
         "import zlib\nfrom lcodec.entropy.integer import FixedOps\nfrom lcodec.training.export import model_arrays\n"
-        "from lcodec.arrays import ENTROPY\nfrom tests.support.golden import SMALL, parameters\n"
+        "from lcodec.arrays import INTEGER\nfrom tests.support.golden import CONTEXTUAL, SMALL, parameters\n"
         "from tests.support.specified import inputs, known_of, networks\n"
-        "a = {n: v for n, v in model_arrays(parameters()).items() if n.startswith(ENTROPY)}\n"
+        "a = {n: v for n, v in model_arrays(parameters(CONTEXTUAL)).items() if n.startswith(INTEGER)}\n"
         "z = inputs(5, SMALL.hyper_latents, 'full', 3).astype(float)\n"
         "out = networks(FixedOps(a), z, known_of(z, SMALL, 'full').astype(float))\n"
         "print(zlib.crc32(b''.join(o.astype('<i8').tobytes() for o in out)))"

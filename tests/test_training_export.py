@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +55,15 @@ def test_cost_of_fixed_point_is_small_and_would_be_seen(photos: Photos) -> None:
     assert abs(rounding_loss(params, model_arrays(params), [crop])) < LOSS_MAX
     wrong = params | {name: params[name] + 2 for name in params if name.startswith("base.out") and "bias" in name}
     assert rounding_loss(params, model_arrays(wrong), [crop]) > 0.01
+
+
+def test_what_is_written_is_what_was_given(photos: Photos, tmp_path: Path) -> None:
+    """Also where an array is no whole block of memory, of which safetensors would write another order."""
+    arrays = model_arrays(initial(photos).params)
+    name = "synthesis.in.weight"
+    arrays[name] = np.asfortranarray(arrays[name])
+    write_model(tmp_path, "small", Goal(), "for a test", arrays, "# small\n")
+    assert np.array_equal(Zoo([tmp_path]).load("small").arrays[name], arrays[name])
 
 
 def test_a_model_says_what_it_was_trained_for(photos: Photos, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from benchmarks.hyper_context import WIDTH
 from lcodec import defaults
 from lcodec.arrays import SYNTHESIS
 from lcodec.codec import decode, encode
@@ -120,8 +121,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 def test_sizes_by_name_are_those_of_the_shipped_models() -> None:
     assert tuple(SIZES) == defaults.SIZES
-    assert Zoo().load("ms-ssim-fast").architecture == SIZES["small"]
-    assert Zoo().load("ms-ssim").architecture == SIZES["large"]
+    for name, size in (("ms-ssim-fast", "small"), ("ms-ssim", "large")):
+        assert Zoo().load(name).architecture == replace(SIZES[size], hyper_context=WIDTH)
     encoding, decoding = SIZES["small"].multiply_adds()
     assert encoding < decoding
     deeper = replace(SIZES["small"], synthesis_fine_blocks=4)

@@ -5,7 +5,8 @@ Minnen, Balle and Toderici 2018 for means and context; the latents are those of 
 Factorised: the entropy of each channel's symbols over all the photos, the least that any fixed code of a channel takes.
 Hyperprior: means and scales from the hyper-latents alone. So the model predicts what its first step codes, a quarter of
 the latents, of every channel; four times their bits stand for all (of the rest it knows to predict with context only).
-Context: as the codec does, each step seeing those before it. The last two pay for the hyper-latents.
+Context: as the codec does, each step seeing those before it. The last two pay for the hyper-latents, at fixed scales as
+in these papers: the context of their own that the codec has for them is left out.
 """
 
 from __future__ import annotations

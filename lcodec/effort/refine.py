@@ -10,7 +10,7 @@ in floating point; what comes out is rounded by the exact coder, so what is anne
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,14 @@ from torch import Tensor
 from lcodec.effort.encoder import HALO
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
-from lcodec.entropy.model import AtQuality
+from lcodec.entropy.quality import AtQuality
 from lcodec.entropy.tables import SCALES
 from lcodec.goal import Aim
 from lcodec.metrics.differentiable import distortion
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.hyperprior import HYPER_STRIDE, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps, fast_type
-from lcodec.networks.steps import GROUPS, Cell, cells, walk
+from lcodec.networks.steps import GROUPS, Cell, Code, cells, present, walk, walk_hyper
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
 __all__ = ["Refiner"]
@@ -100,8 +100,9 @@ class Refiner:
         layers = {**_floats(arrays), **{name: value for name, value in arrays.items() if name.startswith("synthesis.")}}
         self._ops = TorchOps({name: self._place(value).to(self._type) for name, value in layers.items()})
         self._steps, self._hyper_steps = self._place(at.steps), self._place(at.hyper_steps)
-        self._offset = self._place(at.scale / (1 << ACTIVATION_BITS))
-        self._hyper_index = self._place(at.hyper_index)
+        self._offsets, self._hyper_offsets = (
+            self._place(scale / (1 << ACTIVATION_BITS)).chunk(GROUPS) for scale in (at.scale, at.hyper_scale)
+        )
         self._inverse, self._gain = self._place(inverse), self._place(gain).to(self._type)
 
     def _place(self, value: npt.NDArray[Any]) -> Tensor:
@@ -189,21 +190,25 @@ class Refiner:
 
     def _loss(self, values: Tensor, hyper: Tensor, target: Tensor, soften: Callable[[Tensor], Tensor]) -> Tensor:
         """Bits + multiplier x distortion of a window: latents (1, h, w, C) and (1, h/4, w/4, Z), in steps."""
-        height, width = values.shape[1:3]
-        hyper_symbols = soften(hyper)
-        bits = _bits(hyper_symbols, self._hyper_index).sum()
-        features = hyper_synthesis(self._ops, (hyper_symbols / self._hyper_steps).to(self._type))[:, :height, :width]
-        latents, present = cells(values), cells(torch.ones_like(values[..., :GROUPS]))
-        offsets = self._offset.chunk(GROUPS)
+        bits = torch.zeros((), device=values.device)
 
-        def code(cell: Cell, index: Tensor, mean: Tensor) -> Tensor:
-            nonlocal bits
-            at, group = cell
-            symbols = soften(latents[at][group] - mean)
-            bits = bits + (_bits(symbols, index + offsets[group]) * present[at][group]).sum()
-            return symbols + mean
+        def coding(latents: Tensor, offsets: Sequence[Tensor]) -> Code:
+            parts, there = cells(latents), present(latents)
 
-        decoded = walk(self._ops, features, self._steps[None, None, None], code)
+            def code(cell: Cell, index: Tensor, mean: Tensor) -> Tensor:
+                nonlocal bits
+                at, group = cell
+                symbols = soften(parts[at][group] - mean)
+                bits = bits + (_bits(symbols, index + offsets[group]) * there[at]).sum()
+                return symbols + mean
+
+            return code
+
+        (height, width), hyper_steps = values.shape[1:3], self._hyper_steps[None, None, None]
+        code = coding(hyper, self._hyper_offsets)
+        decoded_hyper = walk_hyper(self._ops, hyper.shape[:3], hyper_steps, code, self._type)
+        features = hyper_synthesis(self._ops, (decoded_hyper / hyper_steps).to(self._type))[:, :height, :width]
+        decoded = walk(self._ops, features, self._steps[None, None, None], coding(values, self._offsets))
         dequantised = (decoded * self._inverse).to(self._type)
         picture = synthesis(self._ops, dequantised, self._gain).float()
         height, width = target.shape[1:3]

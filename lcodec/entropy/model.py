@@ -1,11 +1,11 @@
 """The entropy model: hyper-latents and latents <-> two coded sections, in the order of the bitstream.
 
-    hyper-latents z (coded with fixed scales) -> hyper-synthesis -> features -> base parameters
+    hyper-latents z (four steps, as below, from fixed scales) -> hyper-synthesis -> features -> base parameters
     four steps: context of what is known -> mean and scale of a quarter of the latents -> code their symbols
 
 Everything here is integer (`integer`), so that encoder and decoder agree on every machine. A latent is carried in
 1/16 of a quantisation step: symbol = round(latent - mean), decoded latent = symbol + mean. Decoder and encoder run the
-same `_walk`; only where a symbol comes from differs. Below, C is the number of latents, Z that of hyper-latents and H
+same walks; only where a symbol comes from differs. Below, C is the number of latents, Z that of hyper-latents and H
 the width of the features, as the model's arrays say.
 """
 
@@ -21,18 +21,27 @@ import numpy as np
 import numpy.typing as npt
 
 from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
-from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, EXPONENT_MAX, FixedOps, times_exp2
-from lcodec.entropy.tables import EXP2_SIZE, SCALES, TOTAL, load_tables
+from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, FixedOps, times_exp2
+from lcodec.entropy.quality import AtQuality, Qualities, index_of
+from lcodec.entropy.tables import TOTAL, load_tables
 from lcodec.errors import DamagedError, ModelError
 from lcodec.networks import crew
-from lcodec.networks.gains import interpolate
-from lcodec.networks.hyperprior import HYPER_HALO, HYPER_STRIDE, context, context_block, correction, hyper_synthesis
+from lcodec.networks.hyperprior import (
+    HYPER_HALO,
+    HYPER_STRIDE,
+    context,
+    context_block,
+    correction,
+    has_hyper_context,
+    hyper_context,
+    hyper_correction,
+    hyper_synthesis,
+)
 from lcodec.networks.steps import GROUPS, STEPS, Place, places
 from lcodec.networks.tiling import map_tiles
 
 __all__ = [
     "MEAN_STEPS",
-    "AtQuality",
     "Coded",
     "EntropyModel",
     "Exchange",
@@ -55,26 +64,6 @@ Exchange = Callable[[int, npt.NDArray[np.uint8], npt.NDArray[np.float64], list[P
 
 
 @dataclass(frozen=True)
-class AtQuality:
-    """The model's integers at one quality."""
-
-    gain: Integers  #: (C,) log2 of the quantisation steps in a latent's standard deviation, in 1/1024
-    scale: Integers  #: (C,) added to predicted scales; a table index is 4096
-    hyper_gain: Integers  #: (Z,) log2 of the steps in a unit of a hyper-latent, in 1/1024
-    hyper_index: npt.NDArray[np.uint8]  #: (Z,) table of each hyper-latent channel
-
-    @property
-    def steps(self) -> npt.NDArray[np.float64]:
-        """Quantisation steps in a latent's standard deviation, (C,)."""
-        return np.exp2(self.gain / EXP2_SIZE)
-
-    @property
-    def hyper_steps(self) -> npt.NDArray[np.float64]:
-        """Quantisation steps in a unit of a hyper-latent, (Z,)."""
-        return np.exp2(self.hyper_gain / EXP2_SIZE)
-
-
-@dataclass(frozen=True)
 class Coded:
     """What an encoder wrote."""
 
@@ -82,6 +71,17 @@ class Coded:
     latents: bytes
     check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
     values: npt.NDArray[np.int32]  #: (h, w, C) decoded latents, in 1/16 of a quantisation step
+
+
+class _Check:
+    """CRC-32 of symbols as int16, little-endian, in the order of coding."""
+
+    crc = 0
+
+    def add(self, symbols: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Take in a batch, and hand it on."""
+        self.crc = zlib.crc32(symbols.astype("<i2").tobytes(), self.crc)
+        return symbols
 
 
 class EntropyModel:
@@ -107,23 +107,16 @@ class EntropyModel:
         """
         self.xp, self.device, self._kind = xp, device, kind
         self.ops = FixedOps(arrays, xp, device, kind)
-        try:
-            self._quality = {name: arrays[f"quality.{name}"] for name in ("gain", "scale", "hyper_gain", "hyper_scale")}
-        except KeyError as error:
-            raise ModelError(f"the model has no {error.args[0]}") from error
-        gains = [self._quality[name].astype(np.int64) for name in ("gain", "hyper_gain")]
-        if any(np.abs(gain).max() > EXPONENT_MAX for gain in gains):
-            raise ModelError("the model's gains are out of range")
-        self.channels = self._quality["gain"].shape[1]
-        self.hyper_channels = self._quality["hyper_gain"].shape[1]
+        self._quality = Qualities(arrays)
+        self.channels, self.hyper_channels = self._quality.channels, self._quality.hyper_channels
         self.feature_channels = len(arrays["hyper_synthesis.block16.reduce.bias"])
         # One row or column a block: the same that `Architecture.context_halo` says of a whole model.
+        self.has_hyper_context = has_hyper_context(self.ops)
         self.context_halo = next(index for index in count() if not self.ops.has(f"{context_block(index)}.mix"))
 
     def at_quality(self, quality_step: int) -> AtQuality:
         """Integers at a quality step."""
-        table = {name: interpolate(array, quality_step) for name, array in self._quality.items()}
-        return AtQuality(table["gain"], table["scale"], table["hyper_gain"], _index(table["hyper_scale"]))
+        return self._quality.at(quality_step)
 
     def encode(
         self,
@@ -145,32 +138,35 @@ class EntropyModel:
         """
         if not (np.isfinite(latents).all() and np.isfinite(hyper_latents).all()):
             raise ModelError("the model's latents of the picture are not finite")
-        at = self.at_quality(quality_step)
-        hyper = np.rint(hyper_latents * at.hyper_steps).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
-        coder, check = SymbolEncoder(), 0
+        at, check = self.at_quality(quality_step), _Check()
 
-        def exchange(
-            step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
-        ) -> npt.NDArray[np.int32]:
-            nonlocal check
-            if choose:
-                symbols = choose(step, indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
-            else:
-                wanted = np.concatenate([(latents[place] * at.steps[place[2]]).ravel() for place in where])
-                symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
-            coder.put(indexes, symbols)
-            check = _crc(symbols, check)
-            return symbols
+        def writing(
+            coder: SymbolEncoder,
+            values: npt.NDArray[np.float32],
+            steps: npt.NDArray[np.float64],
+            choose: Exchange | None = None,
+        ) -> Exchange:
+            def exchange(
+                step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+            ) -> npt.NDArray[np.int32]:
+                if choose:
+                    symbols = choose(step, indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
+                else:
+                    wanted = np.concatenate([(values[place] * steps[place[2]]).ravel() for place in where])
+                    symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+                coder.put(indexes, symbols)
+                return check.add(symbols)
 
-        hyper_coder = SymbolEncoder()
-        hyper_symbols = np.moveaxis(hyper, -1, 0).ravel()
-        hyper_coder.put(self._hyper_indexes(at, hyper.shape[:2]), hyper_symbols)
-        check = _crc(hyper_symbols, check)
-        values = self._walk(hyper, latents.shape[:2], at, exchange)
-        return Coded(hyper_coder.finish(), coder.finish(), check, values)
+            return exchange
+
+        coders = SymbolEncoder(), SymbolEncoder()
+        size, write = latents.shape[:2], writing(coders[0], hyper_latents, at.hyper_steps)
+        hyper = self._walk_hyper(_hyper_size(size), at, write, contextual=self.has_hyper_context)
+        values = self._walk(hyper, size, at, writing(coders[1], latents, at.steps, choose))
+        return Coded(coders[0].finish(), coders[1].finish(), check.crc, values)
 
     def decode(
-        self, hyper: bytes, latents: bytes, size: tuple[int, int], quality_step: int
+        self, hyper: bytes, latents: bytes, size: tuple[int, int], quality_step: int, *, contextual: bool
     ) -> tuple[npt.NDArray[np.int32], int]:
         """Decode one region's latents, the mirror of `encode`.
 
@@ -179,6 +175,7 @@ class EntropyModel:
             latents: coded latents.
             size: (h, w) of the latents.
             quality_step: 0..QUALITY_STEPS.
+            contextual: whether the hyper-latents were predicted by their context, for which the model must have one.
 
         Returns:
             Decoded latents (h, w, C) in 1/16 of a quantisation step, and the CRC-32 of the symbols.
@@ -186,29 +183,23 @@ class EntropyModel:
         Raises:
             DamagedError: the bytes cannot come from an encoder.
         """
-        at = self.at_quality(quality_step)
-        coder, check = SymbolDecoder(latents), 0
+        at, check = self.at_quality(quality_step), _Check()
 
-        def exchange(
-            _step: int, indexes: npt.NDArray[np.uint8], _means: npt.NDArray[np.float64], _where: list[Place]
-        ) -> npt.NDArray[np.int32]:
-            nonlocal check
-            symbols = coder.get(indexes)
-            check = _crc(symbols, check)
-            return symbols
+        def reading(coder: SymbolDecoder) -> Exchange:
+            return lambda _step, indexes, _means, _where: check.add(coder.get(indexes))
 
-        hyper_size = _hyper_size(size)
-        hyper_symbols = SymbolDecoder(hyper).get(self._hyper_indexes(at, hyper_size))
-        check = _crc(hyper_symbols, check)
-        hyper_values = np.moveaxis(hyper_symbols.reshape(self.hyper_channels, *hyper_size), 0, -1)
-        return self._walk(hyper_values, size, at, exchange), check
+        values = self._walk_hyper(_hyper_size(size), at, reading(SymbolDecoder(hyper)), contextual=contextual)
+        return self._walk(values, size, at, reading(SymbolDecoder(latents))), check.crc
 
-    def check_lengths(self, coded: Iterable[tuple[int, tuple[int, int]]], quality_step: int) -> None:
+    def check_lengths(
+        self, coded: Iterable[tuple[int, tuple[int, int]]], quality_step: int, *, contextual: bool
+    ) -> None:
         """Refuse side information that is too short for its size, before anything is allocated.
 
         Args:
             coded: bytes of coded hyper-latents, and (h, w) of the latents that they stand for.
             quality_step: 0..QUALITY_STEPS.
+            contextual: as in `decode`: then only those of the first step, a quarter, have tables that are known.
 
         Raises:
             DamagedError: they would be too short if each hyper-latent were the likeliest symbol of its table.
@@ -217,13 +208,10 @@ class EntropyModel:
         likeliest = np.array([load_tables().frequencies[index].max() for index in indexes], np.float64)
         bits = float(-np.log2(likeliest / TOTAL).sum())
         for length, size in coded:
-            rows, columns = _hyper_size(size)
+            # Of an odd number of rows and columns no position of the first step has fewer than this.
+            rows, columns = (side // 2 if contextual else side for side in _hyper_size(size))
             if bits * rows * columns > 8 * length + SLACK_BITS:
                 raise DamagedError(f"damaged: {length} bytes of side information cannot be those of its size")
-
-    def _hyper_indexes(self, at: AtQuality, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        """Table of each hyper-latent, in the order of coding: channel, row, column."""
-        return np.repeat(at.hyper_index, size[0] * size[1])
 
     def _place(self, values: npt.NDArray[Any]) -> Any:
         """An array of `xp` with a batch axis."""
@@ -235,16 +223,57 @@ class EntropyModel:
         return values if self.xp is np else values.cpu().numpy()  # type: ignore[no-any-return]
 
     def _features(self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], at: AtQuality) -> npt.NDArray[np.float32]:
-        """Features for predicting latents, (h, w, H); float32 holds their 24 bits exactly."""
+        """Features for predicting latents, (h, w, H), of hyper-latents in 1/16 of a step; float32 holds 24 bits."""
 
         def synthesise(window: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
             units = times_exp2(self.xp, self._place(window[0]), -at.hyper_gain, ACTIVATION_BITS - 4)
             return self._fetch(hyper_synthesis(self.ops, units))
 
         features = np.empty((*size, self.feature_channels), np.float32)
-        scaled = (hyper * MEAN_STEPS).clip(-ACTIVATION_MAX, ACTIVATION_MAX)
-        map_tiles(synthesise, scaled, features, tile=HYPER_TILE, halo=HYPER_HALO, up=HYPER_STRIDE)
+        map_tiles(synthesise, hyper, features, tile=HYPER_TILE, halo=HYPER_HALO, up=HYPER_STRIDE)
         return features
+
+    def _walk_hyper(
+        self, size: tuple[int, int], at: AtQuality, exchange: Exchange, *, contextual: bool
+    ) -> npt.NDArray[np.int32]:
+        """Go through all hyper-latents, (h, w): their decoded values (h, w, Z), in 1/16 of a quantisation step.
+
+        There is one to 16 latents: they take less memory than the features that are made of them, without bands.
+        """
+        values = np.zeros((*size, self.hyper_channels), np.int32)
+        if not contextual:  # one batch, channel by channel
+            where = [(slice(None), slice(None), slice(one, one + 1)) for one in range(self.hyper_channels)]
+            _code(values, 0, np.repeat(at.hyper_index, size[0] * size[1]), np.zeros(values.size), where, exchange)
+            return values
+        for step in range(len(STEPS)):
+            where = places(step, self.hyper_channels)
+            _code(values, step, *self._predict_hyper(step, values, where, at), where, exchange)
+        return values
+
+    def _predict_hyper(
+        self, step: int, values: npt.NDArray[np.int32], where: list[Place], at: AtQuality
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """The table index and the mean of each hyper-latent in a step's places, from what is decoded, (n,)."""
+        if not step:
+            indexes = np.concatenate([np.broadcast_to(at.hyper_index, values.shape)[place].ravel() for place in where])
+            return indexes, np.zeros(len(indexes))
+        units = times_exp2(self.xp, self._place(values), -at.hyper_gain, ACTIVATION_BITS - 4)
+        hidden = hyper_context(self.ops, step, units)
+
+        def predict(group: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+            rows, columns, channels = where[group]
+            predicted = hyper_correction(self.ops, group, hidden[:, rows, columns])
+            return self._read(predicted, at.hyper_scale[channels], at.hyper_gain[channels])
+
+        return _joined(map(predict, range(GROUPS)))
+
+    def _read(
+        self, predicted: Any, scale: Integers, gain: Integers
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Table indexes and means (n,) of what a layer predicts, (1, h, w, 2 channels): scales, then means."""
+        width = len(scale)
+        mean = times_exp2(self.xp, predicted[..., width:], gain, 4 - ACTIVATION_BITS)
+        return index_of(self._fetch(predicted[0, ..., :width]) + scale).ravel(), self._fetch(mean[0]).ravel()
 
     def _walk(
         self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], at: AtQuality, exchange: Exchange
@@ -268,13 +297,7 @@ class EntropyModel:
                     (slice(top + at.start, bottom, 2), columns, channels)
                     for at, columns, channels in places(step, self.channels)
                 ]
-                symbols = exchange(step, indexes, means, where)
-                decoded = np.clip(symbols * MEAN_STEPS + means, -ACTIVATION_MAX, ACTIVATION_MAX)
-                begin = 0
-                for place in where:
-                    target = values[place]
-                    target[...] = decoded[begin : begin + target.size].reshape(target.shape)
-                    begin += target.size
+                _code(values, step, indexes, means, where, exchange)
         return values
 
     def _predict(
@@ -303,7 +326,6 @@ class EntropyModel:
             units = times_exp2(self.xp, self._place(known), -at.gain, ACTIVATION_BITS - 4)
             hidden = context(self.ops, step, units, placed)
         placed, hidden = placed[:, band], hidden[:, band]
-        width = self.channels // GROUPS
 
         def predict(group: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
             place = places(step, self.channels)[group]
@@ -311,12 +333,35 @@ class EntropyModel:
             if step:
                 added = correction(self.ops, group, hidden[:, place[0], place[1]], base=False)
                 predicted = self.ops.add(predicted, added)
-            mean = times_exp2(self.xp, predicted[..., width:], at.gain[place[2]], 4 - ACTIVATION_BITS)
-            index = _index(self._fetch(predicted[0, ..., :width]) + at.scale[place[2]])
-            return index.ravel(), self._fetch(mean[0]).ravel()
+            return self._read(predicted, at.scale[place[2]], at.gain[place[2]])
 
-        indexes, means = zip(*crew.each(predict, range(GROUPS)), strict=True)
-        return np.concatenate(indexes), np.concatenate(means)
+        return _joined(crew.each(predict, range(GROUPS)))
+
+
+def _joined(
+    parts: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Table indexes and means of all groups."""
+    indexes, means = zip(*parts, strict=True)
+    return np.concatenate(indexes), np.concatenate(means)
+
+
+def _code(
+    values: npt.NDArray[np.int32],
+    step: int,
+    indexes: npt.NDArray[np.uint8],
+    means: npt.NDArray[np.float64],
+    where: list[Place],
+    exchange: Exchange,
+) -> None:
+    """Code a batch, and put what it decodes to into its places of `values`, in 1/16 of a quantisation step."""
+    symbols = exchange(step, indexes, means, where)
+    decoded = np.clip(symbols * MEAN_STEPS + means, -ACTIVATION_MAX, ACTIVATION_MAX)
+    begin = 0
+    for place in where:
+        target = values[place]
+        target[...] = decoded[begin : begin + target.size].reshape(target.shape)
+        begin += target.size
 
 
 def band_rows(width: int) -> int:
@@ -327,14 +372,3 @@ def band_rows(width: int) -> int:
 def _hyper_size(size: tuple[int, int]) -> tuple[int, int]:
     """Size of the hyper-latents of latents."""
     return -(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE)
-
-
-def _index(scale: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Nearest table of scales in 1/4096 of an index."""
-    half = 1 << (ACTIVATION_BITS - 1)
-    index: npt.NDArray[np.uint8] = np.floor((scale + half) * 0.5**ACTIVATION_BITS).clip(0, SCALES - 1).astype(np.uint8)
-    return index
-
-
-def _crc(symbols: npt.NDArray[np.int32], check: int) -> int:
-    return zlib.crc32(symbols.astype("<i2").tobytes(), check)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.arrays import ENTROPY, select
+from lcodec.arrays import INTEGER, select
 from lcodec.cores import cores
 from lcodec.entropy.model import EntropyModel
 from lcodec.entropy.selftest import self_test
@@ -111,13 +111,13 @@ class Engine:
         """
         entropy = model.entropy
         if self.xp is not np:
-            entropy = EntropyModel(select(model.arrays, ENTROPY), self.xp, self.device)
+            entropy = EntropyModel(select(model.arrays, INTEGER), self.xp, self.device)
         self_test(self.xp, self.device, entropy.ops.inputs)
         return entropy
 
     def drafting(self, model: Model) -> EntropyModel:
         """An entropy model for drafts: nearly the codes of `entropy`, which no decoder can read, in half the time."""
-        return EntropyModel(select(model.arrays, ENTROPY), self.xp, self.device, np.float32)
+        return EntropyModel(select(model.arrays, INTEGER), self.xp, self.device, np.float32)
 
     def place(self, value: npt.NDArray[Any]) -> Any:
         """A float32 array of this engine."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from lcodec.arrays import EFFORT, ENTROPY, QUALITY
+from lcodec.arrays import EFFORT, INTEGER, QUALITY
 from lcodec.errors import ModelError
 from lcodec.networks.bands import BAND_ARRAYS, BAND_POSITIONS
-from lcodec.networks.hyperprior import HYPER_STRIDE, context_block
+from lcodec.networks.hyperprior import HYPER_CONTEXT_BLOCK, HYPER_STRIDE, context_block
 from lcodec.networks.steps import GROUPS, STEPS
 from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE, NOISE
 
@@ -23,7 +23,7 @@ __all__ = ["Architecture", "Layer"]
 #: Bytes of a sample of the transforms (float32), and of the entropy networks (`lcodec.entropy.integer`: float64).
 _FLOAT, _FIXED = 4, 8
 #: Prefixes of the arrays of layers.
-_LAYERS = ("analysis.", "hyper_analysis.", "synthesis.", *(prefix for prefix in ENTROPY if prefix != QUALITY))
+_LAYERS = ("analysis.", "hyper_analysis.", "synthesis.", *(prefix for prefix in INTEGER if prefix != QUALITY))
 
 
 class Shaped(Protocol):
@@ -67,6 +67,7 @@ class Architecture:
     synthesis_coarse_blocks: int
     synthesis_fine_blocks: int
     context_blocks: int
+    hyper_context: int = 0  #: width of the context network of the hyper-latents; 0: there is none
     noise: int = 0  #: channels of the noise that enters the synthesis; 0: it is not a generative one
 
     @classmethod
@@ -102,10 +103,12 @@ class Architecture:
                 synthesis_coarse_blocks=blocks("synthesis.coarse"),
                 synthesis_fine_blocks=blocks("synthesis.fine"),
                 context_blocks=next(i for i in count() if f"{context_block(i)}.mix.weight" not in arrays),
+                hyper_context=outputs("hyper_context.enter.1") if "hyper_context.enter.1.weight" in arrays else 0,
                 noise=matrix(NOISE)[1] if f"{NOISE}.weight" in arrays else 0,
             )
-            if found.latents % GROUPS:
-                raise ModelError(f"the model has {found.latents} latents, no multiple of {GROUPS}")
+            for what, channels in (("", found.latents), ("hyper-", found.hyper_latents if found.hyper_context else 0)):
+                if channels % GROUPS:
+                    raise ModelError(f"the model has {channels} {what}latents, no multiple of {GROUPS}")
             found._check_layers(arrays)
             found._check_tables(arrays)
         except KeyError as error:
@@ -121,7 +124,7 @@ class Architecture:
             wanted = kernels if layer.depthwise else [(layer.outputs, layer.inputs)]
             fits = arrays[f"{layer.name}.weight"].shape in wanted
             # A layer in fixed point has a shift besides.
-            others = ("bias", "shift") if exported and layer.name.startswith(ENTROPY) else ("bias",)
+            others = ("bias", "shift") if exported and layer.name.startswith(INTEGER) else ("bias",)
             if not fits or any(arrays[f"{layer.name}.{part}"].shape != (layer.outputs,) for part in others):
                 raise ModelError(f"the model's layer {layer.name} does not fit the others")
             known |= {f"{layer.name}.{part}" for part in ("weight", *others)}
@@ -182,9 +185,10 @@ class Architecture:
         for name, stride in (("block16", LATENT_STRIDE), ("block32", half)):
             found += [(f"hyper_{part}.{name}", self.hyper, stride, 1) for part in ("analysis", "synthesis")]
         steps = len(STEPS) - 1  # the first has no context
-        return found + [
-            (context_block(index), self.context, LATENT_STRIDE, steps) for index in range(self.context_blocks)
-        ]
+        found += [(context_block(index), self.context, LATENT_STRIDE, steps) for index in range(self.context_blocks)]
+        if self.hyper_context:
+            found.append((HYPER_CONTEXT_BLOCK, self.hyper_context, LATENT_STRIDE * HYPER_STRIDE, steps))
+        return found
 
     def layers(self) -> list[Layer]:
         """Every layer of every network."""
@@ -217,14 +221,17 @@ class Architecture:
             found.append(Layer(NOISE, self.noise, self.fine, fine))
         # Each group is coded at every position once, in one of the steps; in the first it has no correction.
         group = 2 * self.latents // GROUPS
-        corrected = (len(STEPS) - 1) / len(STEPS)
+        steps = range(1, len(STEPS))
+        corrected = len(steps) / len(STEPS)
         for index in range(GROUPS):
             found.append(Layer(f"base.out.{index}", self.hyper, group, latent))
             found.append(Layer(f"context.out.{index}", self.context, group, latent, corrected))
-        return found + [
-            Layer(f"context.enter.{step}", self.latents + self.hyper, self.context, latent)
-            for step in range(1, len(STEPS))
-        ]
+        found += [Layer(f"context.enter.{step}", self.latents + self.hyper, self.context, latent) for step in steps]
+        if self.hyper_context:
+            group, width = 2 * self.hyper_latents // GROUPS, self.hyper_context
+            found += [Layer(f"hyper_context.enter.{step}", self.hyper_latents, width, hyper) for step in steps]
+            found += [Layer(f"hyper_context.out.{index}", width, group, hyper, corrected) for index in range(GROUPS)]
+        return found
 
     def multiply_adds(self) -> tuple[float, float]:
         """Multiply-adds for each pixel, of encoding without effort and of decoding."""

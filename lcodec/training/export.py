@@ -20,7 +20,7 @@ import torch
 from safetensors.numpy import save
 from torch import Tensor
 
-from lcodec.arrays import ANALYSIS, EFFORT, ENTROPY, SYNTHESIS, identify
+from lcodec.arrays import ANALYSIS, EFFORT, HYPER_CONTEXT, INTEGER, SYNTHESIS, identify
 from lcodec.atomic import write_whole
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX, WEIGHT_MAX, check_bound
@@ -32,6 +32,7 @@ from lcodec.training.parameters import FIXED, Parameters, effective, unfold
 from lcodec.zoo import METRIC, REALISM, as_model
 
 __all__ = [
+    "fixed_arrays",
     "float_arrays",
     "model_arrays",
     "network_arrays",
@@ -72,17 +73,31 @@ def network_arrays(params: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.flo
     """What trained parameters stand for, not rounded. The entropy networks predict table indexes, not log-scales."""
     network = {name: value.detach().double().cpu().numpy() for name, value in effective(params).items()}
     for name, value in network.items():
-        if name.startswith(ENTROPY) and ".out." in name:  # (log-scale, mean)
+        if name.startswith(INTEGER) and ".out." in name:  # (log-scale, mean)
             half = len(value) // 2
             network[name] = np.concatenate((value[:half] / SCALE_STEP_LN, value[half:]))
     return network
+
+
+def fixed_arrays(network: Mapping[str, npt.NDArray[np.float64]], prefixes: tuple[str, ...] = INTEGER) -> Arrays:
+    """Layers of names with these prefixes in fixed point, as a model file has them.
+
+    Raises:
+        ModelError: one is not exact.
+        ValueError: its weights are too large.
+    """
+    arrays: Arrays = {}
+    for name in (key.removesuffix(".weight") for key in network if key.endswith(".weight")):
+        if name.startswith(prefixes):
+            arrays |= _fixed_layer(name, network[f"{name}.weight"], network[f"{name}.bias"])
+    return arrays
 
 
 def float_arrays(network: Mapping[str, npt.NDArray[np.float64]], prefixes: tuple[str, ...]) -> Arrays:
     """Weights and biases of float networks, of names with these prefixes, as a model file has them."""
     ends = (".weight", ".bias")
     return {
-        name: np.ascontiguousarray(value.astype(np.float16))
+        name: value.astype(np.float16)
         for name, value in network.items()
         if name.startswith(prefixes) and name.endswith(ends)
     }
@@ -97,11 +112,7 @@ def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
     """
     network = network_arrays(params)
     deviation = np.log(network[f"{FIXED}latent_std"])
-    arrays: Arrays = {}
-    for name in (key.removesuffix(".weight") for key in network if key.endswith(".weight")):
-        if name.startswith(ENTROPY):
-            arrays |= _fixed_layer(name, network[f"{name}.weight"], network[f"{name}.bias"])
-    arrays |= float_arrays(network, (*ANALYSIS, *SYNTHESIS))
+    arrays = fixed_arrays(network) | float_arrays(network, (*ANALYSIS, *SYNTHESIS))
     steps = network["gain.latents"] + deviation
     arrays |= {
         **{name: value.astype(np.float32) for name, value in network.items() if name.startswith(FIXED)},
@@ -117,19 +128,26 @@ def model_arrays(params: Mapping[str, Tensor]) -> Arrays:
         raise ValueError("gains are out of the range of the format")
     if not all(np.isfinite(value).all() for value in arrays.values()):
         raise ValueError("a weight is too large for float16")
-    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    return arrays
 
 
-def parameters_of(arrays: Arrays) -> Parameters:
+def parameters_of(arrays: Arrays, *, hyper_context: bool = False) -> Parameters:
     """Trained parameters of a model file's arrays, to train on from it: the inverse of `model_arrays`, up to rounding.
+
+    Args:
+        arrays: of the file.
+        hyper_context: also of the context of its hyper-latents. That fits them as they are, so it is trained last, by
+            `benchmarks.hyper_context`; with all else it would make two fifths more kernels of each step.
 
     Raises:
         ModelError: arrays are missing.
     """
     try:
         deviation = np.log(arrays[f"{FIXED}latent_std"].astype(np.float64))
-        network: Arrays = {name: value for name, value in arrays.items() if not name.startswith((*ENTROPY, EFFORT))}
+        network: Arrays = {name: value for name, value in arrays.items() if not name.startswith((*INTEGER, EFFORT))}
         for name in (key.removesuffix(".shift") for key in arrays if key.endswith(".shift")):
+            if name.startswith(HYPER_CONTEXT) and not hyper_context:
+                continue
             scale = np.exp2(arrays[f"{name}.shift"].astype(np.float64))
             weight, bias = arrays[f"{name}.weight"].astype(np.float64), arrays[f"{name}.bias"] - scale / 2
             weight = weight / (scale[:, None] if weight.ndim == 2 else scale)
@@ -190,17 +208,22 @@ def write_synthesis(folder: Path, name: str, entropy_id: str, summary: str, arra
 
 def write_metric(folder: Path, name: str, summary: str, arrays: Arrays, card: str) -> Metric:
     """Do as `write_model` for a metric."""
-    path, content = folder / f"{name}.safetensors", save(arrays, {"aim": METRIC})
+    path, content = folder / f"{name}.safetensors", _saved(arrays, {"aim": METRIC})
     identity = identify(arrays, ("",), 8).hex()
     metric = Metric(name, path, len(content), hashlib.sha256(content).hexdigest(), identity, summary)
     _write_files(metric, content, card, "metrics")
     return metric
 
 
+def _saved(arrays: Arrays, metadata: dict[str, str]) -> bytes:
+    """Bytes of a model's file; safetensors would take an array that is no whole block of memory for one."""
+    return save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata)
+
+
 def _write(
     folder: Path, name: str, ids: tuple[str, str], metadata: dict[str, str], summary: str, arrays: Arrays, card: str
 ) -> Entry:
-    path, content = folder / f"{name}.safetensors", save(arrays, metadata)
+    path, content = folder / f"{name}.safetensors", _saved(arrays, metadata)
     digest = hashlib.sha256(content).hexdigest()
     entry = Entry(name, path, len(content), digest, *ids, metadata["aim"], summary, metadata["aim"] == REALISM)
     _write_files(entry, content, card, "models")

@@ -17,13 +17,13 @@ from torch import Tensor
 from lcodec.entropy.bits import bin_bits
 from lcodec.goal import UNSAID, Goal
 from lcodec.metrics.differentiable import distortion
-from lcodec.networks.hyperprior import hyper_analysis, hyper_synthesis
+from lcodec.networks.hyperprior import has_hyper_context, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
-from lcodec.networks.steps import GROUPS, Cell, cells, walk
+from lcodec.networks.steps import GROUPS, Cell, cells, present, walk, walk_hyper
 from lcodec.networks.transforms import analysis, synthesis
 from lcodec.training.parameters import FIXED, at_quality, effective
 
-__all__ = ["Coded", "Objective", "coded", "objective"]
+__all__ = ["Coded", "Objective", "coded", "coded_hyper", "objective"]
 
 
 class Objective(NamedTuple):
@@ -47,6 +47,13 @@ def _round(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
+def _deviation(x: Tensor, noise: torch.Generator | None) -> Tensor:
+    """What bits are estimated of: x rounded, or with noise in its place."""
+    if noise is None:
+        return _round(x)
+    return x + torch.rand(x.shape, generator=noise, device=x.device) - 0.5
+
+
 def coded(
     ops: TorchOps,
     params: Mapping[str, Tensor],
@@ -68,34 +75,51 @@ def coded(
     def gain(name: str) -> Tensor:
         return at_quality(params[name], quality)
 
-    def deviations(values: Tensor, mean: Tensor | float, rounded: Tensor) -> Tensor:
-        if noise is None:
-            return rounded - mean
-        return values - mean + torch.rand(values.shape, generator=noise, device=values.device) - 0.5
-
     latents = analysis(ops, pictures, gain("gain.analysis").exp()).float()
-    hyper_gain = gain("gain.hyper").exp()
-    hyper = hyper_analysis(ops, latents).float() * hyper_gain
-    hyper_rounded = _round(hyper)
-    hyper_bits = bin_bits(deviations(hyper, 0.0, hyper_rounded), gain("prior.scale")).sum(dim=(1, 2, 3))
-
-    features = hyper_synthesis(ops, hyper_rounded / hyper_gain)
+    hyper, hyper_bits = coded_hyper(ops, params, hyper_analysis(ops, latents), quality, noise)
+    features = hyper_synthesis(ops, hyper)
     step_log = gain("gain.latents") + deviation_log  # log of quantisation steps per standard deviation
     steps = step_log.exp()
-    values = cells(latents * steps)
-    offsets = (step_log + gain("gain.scale")).chunk(GROUPS, dim=-1)
-    bits = torch.zeros_like(quality)
+    coder = _Coder(latents * steps, step_log + gain("gain.scale"), noise)
+    decoded = walk(ops, features, steps, coder)
+    return Coded(decoded * (gain("gain.inverse") - deviation_log).exp(), coder.bits, hyper_bits)
 
-    def code(cell: Cell, log_scale: Tensor, mean: Tensor) -> Tensor:
-        nonlocal bits
+
+def coded_hyper(
+    ops: TorchOps,
+    params: Mapping[str, Tensor],
+    hyper_latents: Tensor,
+    quality: Tensor,
+    noise: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """Code hyper-latents (N, h, w, Z) as `hyper_analysis` gives them: what they decode to, likewise, and bits (N,).
+
+    The other arguments are those of `coded`.
+    """
+    steps = at_quality(params["gain.hyper"], quality).exp()
+    values, log_scale = hyper_latents.float() * steps, at_quality(params["prior.scale"], quality)
+    if not has_hyper_context(ops):
+        return _round(values) / steps, bin_bits(_deviation(values, noise), log_scale).sum(dim=(1, 2, 3))
+    coder = _Coder(values, log_scale, noise)
+    return walk_hyper(ops, values.shape[:3], steps, coder, hyper_latents.dtype) / steps, coder.bits
+
+
+class _Coder:
+    """Codes cells of a walk over latents, and counts their bits."""
+
+    def __init__(self, values: Tensor, log_scale: Tensor, noise: torch.Generator | None) -> None:
+        """Take latents (N, h, w, C), in quantisation steps, and what is added to predicted log-scales, (N, 1, 1, C)."""
+        self._parts, self._there = cells(values), present(values)
+        self._scales, self._noise = log_scale.chunk(GROUPS, dim=-1), noise
+        self.bits = values.new_zeros(len(values))  #: (N,)
+
+    def __call__(self, cell: Cell, log_scale: Tensor, mean: Tensor) -> Tensor:
+        """Code a cell: `lcodec.networks.steps.Code`."""
         at, group = cell
-        value = values[at][group]
-        rounded = _round(value - mean) + mean
-        bits = bits + bin_bits(deviations(value, mean, rounded), log_scale + offsets[group]).sum(dim=(1, 2, 3))
-        return rounded
-
-    decoded = walk(ops, features, steps, code)
-    return Coded(decoded * (gain("gain.inverse") - deviation_log).exp(), bits, hyper_bits)
+        value = self._parts[at][group]
+        bits = bin_bits(_deviation(value - mean, self._noise), log_scale + self._scales[group]) * self._there[at]
+        self.bits = self.bits + bits.sum(dim=(1, 2, 3))
+        return _round(value - mean) + mean
 
 
 def objective(

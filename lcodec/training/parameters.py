@@ -8,7 +8,7 @@ weights; the result is what `lcodec.networks` and an exported model use.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lcodec.networks.architecture import Architecture
+from lcodec.networks.architecture import Architecture, Layer
 from lcodec.networks.ops import unshuffle
 from lcodec.networks.transforms import FINE_STRIDE, LATENT_STRIDE
 
@@ -27,6 +27,7 @@ __all__ = [
     "Parameters",
     "at_quality",
     "effective",
+    "first_weights",
     "passed_on",
     "respaced",
     "size_name",
@@ -160,9 +161,23 @@ def unfold(network: Mapping[str, Tensor]) -> Parameters:
 
 def _first_gain(name: str) -> float:
     """Standard deviation of a layer's first weights, times the root of its inputs."""
-    if name.startswith(("base.out.", "context.out.")):
+    if name.startswith(("base.out.", "context.out.", "hyper_context.out.")):
         return 0.3 if name.startswith("base") else 0.1
     return next((gain for end, gain in _FIRST.items() if f".{name}".endswith(f".{end}")), 1.0)
+
+
+def first_weights(layers: Iterable[Layer], generator: torch.Generator) -> Parameters:
+    """Weights and biases that layers start from."""
+    found: Parameters = {}
+    for layer in layers:
+        if layer.depthwise:
+            weight = torch.randn((layer.outputs, 3, 3), generator=generator) * 0.15
+            weight[:, 1, 1] += 1.0
+        else:
+            weight = torch.randn((layer.outputs, layer.inputs), generator=generator)
+            weight *= _first_gain(layer.name) / math.sqrt(layer.inputs)
+        found |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": torch.zeros(layer.outputs)}
+    return found
 
 
 def _klt(samples: Doubles) -> tuple[Doubles, Doubles, Doubles]:
@@ -190,16 +205,7 @@ def start(crops: npt.NDArray[np.uint8], generator: torch.Generator, sizes: Archi
         "synthesis.shortcut.bias": np.zeros(first.shape[1]),
     }
     params = {name: torch.tensor(np.ascontiguousarray(value), dtype=torch.float32) for name, value in arrays.items()}
-    for layer in sizes.layers():
-        if f"{layer.name}.weight" in params:
-            continue
-        if layer.depthwise:
-            weight = torch.randn((layer.outputs, 3, 3), generator=generator) * 0.15
-            weight[:, 1, 1] += 1.0
-        else:
-            weight = torch.randn((layer.outputs, layer.inputs), generator=generator)
-            weight *= _first_gain(layer.name) / math.sqrt(layer.inputs)
-        params |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": torch.zeros(layer.outputs)}
+    params |= first_weights((layer for layer in sizes.layers() if f"{layer.name}.weight" not in params), generator)
     # Quantisation steps of 2.2 at quality 0 to 0.07 at 1, for an orthonormal transform of pixels in [-0.5, 0.5].
     steps = torch.linspace(-0.8, 2.6, ANCHORS)[:, None].repeat(1, sizes.latents)
     zeros = {

@@ -1,8 +1,9 @@
-"""Made `v1/`, `v1-regions/` and `v1-exact/`, once: a small model of random weights, its streams, what they decode to.
+"""Made `v1/` and its like, once: a small model of random weights, its streams, what they decode to.
 
 `python -m tests.golden.make FOLDER` writes a new set of the first kind, `python -m tests.golden.make FOLDER --regions`
-streams cut into regions by the model of `v1/`, `--exact` streams with exact parts, some of them cut. A set that is
-committed is never made again: it stands for the files that people have.
+streams cut into regions by the model of `v1/`, `--exact` streams with exact parts, some of them cut, and `--context` a
+set with a model that has a context for its hyper-latents. A set that is committed is never made again: it stands for
+the files that people have.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lcodec import codec
 from lcodec.container import unpack
 from lcodec.execution import regions
 from lcodec.goal import UNSAID
+from lcodec.networks.architecture import Architecture
 from lcodec.picture import Picture
 from lcodec.training.export import model_arrays, write_model
 from lcodec.training.parameters import FIXED
 from lcodec.zoo import Zoo
-from tests.support.golden import GOLDEN, parameters, symbols
+from tests.support.golden import CONTEXTUAL, GOLDEN, SMALL, parameters, symbols
 from tests.support.pictures import page, picture
+
+Case = tuple[int, int, int, float, int, float | None]
 
 #: (height, width, channels, quality)
 CASES = [
@@ -39,17 +44,23 @@ EXACT_CASES = [
     (40, 37, 3, 50, 0, 0), (33, 52, 1, 100, 0, 0), (96, 120, 3, 30, 0, 0.4), (70, 90, 1, 0, 0, 0.5),
     (200, 340, 3, 20, 4, 0.3), (130, 250, 1, 10, 4, 0.2), (100, 140, 3, 75, 4, 0),
 ]  # fmt: skip
+#: (height, width, channels, quality, latents in the side of a region, None)
+CONTEXT_CASES: list[Case] = [
+    (1, 1, 3, 50, 0, None), (17, 23, 1, 0.01, 0, None), (65, 63, 3, 60, 0, None), (1, 300, 3, 40, 0, None),
+    (70, 130, 3, 99.99, 0, None), (130, 200, 3, 30, 4, None), (193, 129, 1, 0, 0, None),
+]  # fmt: skip
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, sizes: Architecture = SMALL) -> None:
     """Write the model, the streams and `expected.json`."""
-    arrays = {name: value for name, value in model_arrays(parameters()).items() if not name.startswith(FIXED)}
+    arrays = {name: value for name, value in model_arrays(parameters(sizes)).items() if not name.startswith(FIXED)}
     card = "# golden\n\nRandom weights, for tests.\n"
     write_model(folder, "golden", UNSAID, "random weights, for tests", arrays, card)
-    write_streams(folder, Zoo([folder]), [(*case, 0, None) for case in CASES])
+    cases: list[Case] = CONTEXT_CASES if sizes.hyper_context else [(*case, 0, None) for case in CASES]
+    write_streams(folder, Zoo([folder]), cases)
 
 
-def write_streams(folder: Path, zoo: Zoo, cases: list[tuple[int, int, int, float, int, float | None]]) -> None:
+def write_streams(folder: Path, zoo: Zoo, cases: Sequence[Case]) -> None:
     """Write streams and `expected.json`.
 
     A case is one of EXACT_CASES: the side is 0 where nothing is cut, the last value None where there is no page.
@@ -82,5 +93,7 @@ if __name__ == "__main__":
         write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), [(*case, None) for case in REGION_CASES])
     elif sys.argv[2:] == ["--exact"]:
         write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), EXACT_CASES)
+    elif sys.argv[2:] == ["--context"]:
+        main(Path(sys.argv[1]), CONTEXTUAL)
     else:
         main(Path(sys.argv[1]))

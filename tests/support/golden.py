@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from lcodec.container import Container
 from lcodec.entropy.model import EntropyModel
 from lcodec.execution.regions import Layout
+from lcodec.networks.architecture import Architecture
 from lcodec.training.parameters import SIZES, Parameters, start
 from lcodec.zoo import Zoo
 from tests.support.pictures import picture
@@ -22,13 +24,21 @@ ZOO = Zoo([GOLDEN / "v1"])
 MODEL = ZOO.load("golden")
 #: Sizes of that model.
 SMALL = replace(SIZES["small"], fine=16, coarse=24, latents=32, hyper=24, hyper_latents=8, context=24)
+#: Sizes of the model of `v1-context/`.
+CONTEXTUAL = replace(SMALL, hyper_context=12)
 
 
-def parameters() -> Parameters:
+@cache
+def zoo_of(folder: Path) -> Zoo:
+    """The zoo that reads the streams of a folder: of the folder's own model if it has one, else of `MODEL`."""
+    return Zoo([folder, GOLDEN / "v1"])
+
+
+def parameters(sizes: Architecture = SMALL) -> Parameters:
     """Random parameters that send means and scales over their whole range, so that escapes occur."""
     crops = np.stack([picture(64, 64, seed=seed) for seed in range(24)])
     generator = torch.Generator().manual_seed(1)
-    params = start(crops, generator, SMALL)
+    params = start(crops, generator, sizes)
     for name, value in params.items():
         if ".out." in name:
             value.mul_(3)
@@ -45,6 +55,7 @@ def symbols(container: Container, entropy: EntropyModel) -> str:
     for region, part in zip(layout.regions, container.parts, strict=True):
         decoded: npt.NDArray[np.int32] | int = 0
         if not part.bare:
-            decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality_step)
+            sections, contextual = (part.hyper, part.latents), header.hyper_context
+            decoded, _ = entropy.decode(*sections, region.size, header.quality_step, contextual=contextual)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lcodec.entropy.integer import ACTIVATION_MAX
 from lcodec.entropy.tables import load_tables
 from lcodec.networks.architecture import Architecture
-from lcodec.networks.hyperprior import context, correction, hyper_synthesis
+from lcodec.networks.hyperprior import context, correction, hyper_context, hyper_correction, hyper_synthesis
 from lcodec.networks.ops import Ops, shuffle, unshuffle
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -116,12 +116,15 @@ def inputs(batch: int, channels: int, kind: str, seed: int) -> npt.NDArray[np.in
 
 
 def networks(ops: Any, z: Any, known: Any) -> list[Any]:
-    """All that the coder depends on."""
+    """All that the coder depends on, `z` standing for decoded hyper-latents too."""
     features = hyper_synthesis(ops, z)
     hidden = [context(ops, step, known, features) for step in (1, 2, 3)]
+    hyper_hidden = [hyper_context(ops, step, z) for step in (1, 2, 3)]
     return [
         features,
         *hidden,
+        *hyper_hidden,
+        *(hyper_correction(ops, group, hyper_hidden[0]) for group in range(4)),
         *(correction(ops, group, hidden[0], base=base) for group in range(4) for base in (True, False)),
     ]
 
