@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -75,8 +74,8 @@ def saved(params: Parameters, samples: Sequence[Sample]) -> float:
     return 1 - sum(float(bits) for bits, _ in found) / sum(float(without) for _, without in found)
 
 
-def with_context(params: Parameters, samples: Sequence[Sample], seconds: float, seed: int = 0) -> Parameters:
-    """Train the context of the hyper-latents for so long; all other parameters stay."""
+def with_context(params: Parameters, samples: Sequence[Sample], steps: int, seed: int = 0) -> Parameters:
+    """Train the context of the hyper-latents; all other parameters stay."""
     sizes = replace(Architecture.of(params), hyper_context=WIDTH)
     layers = [layer for layer in sizes.layers() if layer.name.startswith(HYPER_CONTEXT)]
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
@@ -87,9 +86,8 @@ def with_context(params: Parameters, samples: Sequence[Sample], seconds: float, 
         alike[sample[1].shape].append(sample)
     groups = list(alike.values())
     positions = np.array([sum(each[1][..., 0].numel() for each in group) for group in groups])
-    begun = time.monotonic()
-    while (part := (time.monotonic() - begun) / seconds) < 1:
-        optimiser.param_groups[0]["lr"] = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * part))
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         group = groups[rng.choice(len(groups), p=positions / positions.sum())]
         count = min(len(group), max(2, BATCH // group[0][1][..., 0].numel()))
         batch = [group[index] for index in rng.choice(len(group), count, replace=False)]
@@ -105,7 +103,7 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hyper_context", description=__doc__)
     parser.add_argument("--photos", type=Path, nargs="+", required=True, help="folders or tar files of training photos")
-    parser.add_argument("--seconds", type=float, default=600, help="of training, on one core (%(default)g)")
+    parser.add_argument("--steps", type=int, default=6000, help="of training, on one core (%(default)s)")
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file, changed in place")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -115,7 +113,7 @@ def main() -> None:
     samples = list(samples_of(model, photos, range(len(photos))))
     kept = [sample for at, sample in enumerate(samples) if at // PER_PHOTO % HELD_OUT]
     held_out = [sample for at, sample in enumerate(samples) if not at // PER_PHOTO % HELD_OUT]
-    params = with_context(parameters_of(model.arrays), kept, arguments.seconds)
+    params = with_context(parameters_of(model.arrays), kept, arguments.steps)
     print(f"{entry.name}: {saved(params, held_out):.1%} of the bits of hyper-latents saved, {len(held_out)} held out")
     arrays = model.arrays | fixed_arrays(network_arrays(params), (HYPER_CONTEXT,))
     card = arguments.model.with_suffix(".md").read_text(encoding="utf-8")

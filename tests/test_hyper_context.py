@@ -115,7 +115,7 @@ def test_it_pays_where_hyper_latents_are_alike() -> None:
         own = torch.randn((count, 4, 5, SMALL.hyper_latents), generator=generator)
         return [(index / count, 3 * common[index] + 0.3 * own[index]) for index in range(count)]
 
-    after = with_context(before, samples(60), seconds=4)
+    after = with_context(before, samples(60), steps=60)
     assert saved(after, samples(20)) > 0.05
     assert all(torch.equal(after[name], value) for name, value in before.items())
     arrays = dict(zoo_of(GOLDEN / "v1").load("golden").arrays)
