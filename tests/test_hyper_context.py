@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from safetensors.numpy import save_file
 from benchmarks.hyper_context import saved, with_context
 from lcodec.arrays import HYPER_CONTEXT, INTEGER, select
 from lcodec.codec import decode, encode
-from lcodec.container import read_header
+from lcodec.container import pack, read_header, unpack
 from lcodec.entropy.model import EntropyModel
 from lcodec.errors import DamagedError, ModelError
 from lcodec.networks.ops_torch import TorchOps
@@ -104,6 +106,15 @@ def test_another_context_is_found_by_the_symbol_check(tmp_path: Path) -> None:
     contexts["hyper_context.out.1.bias"] = contexts["hyper_context.out.1.bias"] + (1 << 22)
     with pytest.raises(DamagedError, match="damaged"):
         decode(data, _without_context(tmp_path, **contexts))
+
+
+def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing() -> None:
+    container = unpack((FOLDER / "06-129x193-grey-q0.lcdc").read_bytes())
+    header = replace(container.header, width=1 << 14, height=1 << 14)
+    begun = time.process_time()
+    with pytest.raises(DamagedError, match="cannot be"):
+        decode(pack(header, container.parts, {}), ZOO)
+    assert time.process_time() - begun < 0.5
 
 
 def test_it_pays_where_hyper_latents_are_alike() -> None:
