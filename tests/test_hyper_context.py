@@ -108,9 +108,10 @@ def test_another_context_is_found_by_the_symbol_check(tmp_path: Path) -> None:
         decode(data, _without_context(tmp_path, **contexts))
 
 
-def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing() -> None:
+@pytest.mark.parametrize(("width", "height"), [(1 << 14, 1 << 14), (1 << 22, 16)])
+def test_a_declared_size_that_the_bytes_cannot_hold_costs_nothing(width: int, height: int) -> None:
     container = unpack((FOLDER / "06-129x193-grey-q0.lcdc").read_bytes())
-    header = replace(container.header, width=1 << 14, height=1 << 14)
+    header = replace(container.header, width=width, height=height)
     begun = time.process_time()
     with pytest.raises(DamagedError, match="cannot be"):
         decode(pack(header, container.parts, {}), ZOO)

@@ -206,11 +206,16 @@ class EntropyModel:
         """
         indexes = self.at_quality(quality_step).hyper_index
         likeliest = np.array([load_tables().frequencies[index].max() for index in indexes], np.float64)
-        bits = float(-np.log2(likeliest / TOTAL).sum())
+        bits = -np.log2(likeliest / TOTAL)
         for length, size in coded:
-            # Of an odd number of rows and columns no position of the first step has fewer than this.
-            rows, columns = (side // 2 if contextual else side for side in _hyper_size(size))
-            if bits * rows * columns > 8 * length + SLACK_BITS:
+            rows, columns = _hyper_size(size)
+            least = float(bits.sum()) * rows * columns
+            if contextual:
+                least = sum(
+                    float(bits[channels].sum()) * len(range(rows)[down]) * len(range(columns)[across])
+                    for down, across, channels in places(0, self.hyper_channels)
+                )
+            if least > 8 * length + SLACK_BITS:
                 raise DamagedError(f"damaged: {length} bytes of side information cannot be those of its size")
 
     def _place(self, values: npt.NDArray[Any]) -> Any:

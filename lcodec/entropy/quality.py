@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.arrays import QUALITY
 from lcodec.entropy.integer import ACTIVATION_BITS, EXPONENT_MAX
 from lcodec.entropy.tables import EXP2_SIZE, SCALES
 from lcodec.errors import ModelError
@@ -60,7 +59,7 @@ class Qualities:
         """
         names = ("gain", "scale", "hyper_gain", "hyper_scale")
         try:
-            self._tables = [arrays[f"{QUALITY}{name}"] for name in names]
+            self._tables = [arrays[f"quality.{name}"] for name in names]
         except KeyError as error:
             raise ModelError(f"the model has no {error.args[0]}") from error
         gains = [table.astype(np.int64) for table in self._tables[::2]]
