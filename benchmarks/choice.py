@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.common import add_arrays, open_listed
 from lcodec.effort.measure import measure_choice
 from lcodec.metrics.differentiable import MIN_CROP
 from lcodec.training.data import load_photos
-from lcodec.training.export import write_model
 from lcodec.training.run import LARGER, examples
-from lcodec.zoo import Zoo
 
 
 def main() -> None:
@@ -25,13 +24,10 @@ def main() -> None:
     arguments = parser.parse_args()
     photos = load_photos(arguments.photos)
     for path in arguments.models:
-        zoo = Zoo([path.parent])
-        entry = next(entry for entry in zoo.entries() if entry.path == path)
-        model = zoo.load(entry.name)
+        entry, model = open_listed(path)
         least = MIN_CROP[model.goal.aim]
-        arrays = model.arrays | measure_choice(model, examples(photos, least), examples(photos, least, *LARGER))
-        card = path.with_suffix(".md").read_text(encoding="utf-8")
-        write_model(path.parent, entry.name, model.goal, entry.summary, arrays, card)
+        found = measure_choice(model, examples(photos, least), examples(photos, least, *LARGER))
+        add_arrays(entry, model, found)
         print(f"{entry.name}: {path}")
 
 

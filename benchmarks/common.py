@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from lcodec.index import Entry
     from lcodec.zoo import Model, Zoo
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,29 @@ def open_model(wanted: str) -> tuple[Zoo, Model]:
     path = Path(wanted)
     zoo = Zoo([path.parent]) if path.suffix else Zoo()
     return zoo, zoo.load(wanted)
+
+
+def open_listed(path: Path) -> tuple[Entry, Model]:
+    """Load a model file beside its index.json: what the index says of it, and the model.
+
+    Raises:
+        SystemExit: no index names it.
+    """
+    from lcodec.zoo import Zoo
+
+    zoo = Zoo([path.parent])
+    entry = next((entry for entry in zoo.entries() if entry.path == path), None)
+    if entry is None:
+        raise SystemExit(f"{path} is in no index.json beside it")
+    return entry, zoo.load(entry.name)
+
+
+def add_arrays(entry: Entry, model: Model, arrays: dict[str, Any]) -> None:
+    """Write a listed model's file and its entry once more, with these arrays besides or in place of its own."""
+    from lcodec.training.export import write_model
+
+    card = entry.path.with_suffix(".md").read_text(encoding="utf-8")
+    write_model(entry.path.parent, entry.name, model.goal, entry.summary, model.arrays | arrays, card)
 
 
 def label_of(model: Model) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.common import add_arrays, open_listed
 from lcodec.arrays import HYPER_CONTEXT
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Layout
@@ -26,10 +27,10 @@ from lcodec.networks.architecture import Architecture
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.networks.ops_torch import TorchOps
 from lcodec.training.data import Photos, load_photos
-from lcodec.training.export import fixed_arrays, network_arrays, parameters_of, write_model
+from lcodec.training.export import fixed_arrays, network_arrays, parameters_of
 from lcodec.training.objective import coded_hyper
 from lcodec.training.parameters import Parameters, effective, first_weights
-from lcodec.zoo import Model, Zoo
+from lcodec.zoo import Model
 
 #: Codings of a photo, one in each part of the scale of qualities, and the largest side of what is coded, in pixels.
 PER_PHOTO, SIDE = 2, 768
@@ -39,23 +40,25 @@ HELD_OUT = 20
 WIDTH = 128
 #: First learning rate, which falls to zero in half a cosine, and hyper-latents (all channels) in a batch, about.
 LEARNING_RATE, BATCH = 2e-3, 1500
+SEED = 0
 
 #: A quality, 0 to 1, and hyper-latents (h, w, Z) there, as the hyper-analysis gives them.
 Sample = tuple[float, Tensor]
 
 
-def samples_of(model: Model, photos: Photos, indexes: Sequence[int], seed: int = 0) -> Iterator[Sample]:
+def samples_of(model: Model, photos: Photos) -> Iterator[Sample]:
     """Hyper-latents of photos, or of windows of larger ones, at random qualities."""
-    rng = np.random.default_rng(seed)
-    for index in indexes:
+    rng = np.random.default_rng(SEED)
+    for index in range(len(photos)):
         photo = photos.photo(index)
         height, width = (min(side, SIDE) for side in photo.shape[:2])
         top, left = (int(rng.integers(0, side + 1)) for side in (photo.shape[0] - height, photo.shape[1] - width))
         pixels = np.ascontiguousarray(photo[top : top + height, left : left + width])
+        engine, whole = Engine("cpu", "numpy", pixels.size), Layout.of(height, width, 0).regions[0]
         for part in range(PER_PHOTO):
             quality = (part + rng.random()) / PER_PHOTO
-            analyses = Analyses(Engine("cpu", "numpy", pixels.size), model, round(quality * QUALITY_STEPS))
-            latents = analyses.latents(pixels, Layout.of(height, width, 0).regions[0])
+            analyses = Analyses(engine, model, round(quality * QUALITY_STEPS))
+            latents = analyses.latents(pixels, whole)
             yield quality, torch.from_numpy(analyses.hyper_latents(latents))
 
 
@@ -74,11 +77,11 @@ def saved(params: Parameters, samples: Sequence[Sample]) -> float:
     return 1 - sum(float(bits) for bits, _ in found) / sum(float(without) for _, without in found)
 
 
-def with_context(params: Parameters, samples: Sequence[Sample], steps: int, seed: int = 0) -> Parameters:
+def with_context(params: Parameters, samples: Sequence[Sample], steps: int) -> Parameters:
     """Train the context of the hyper-latents; all other parameters stay."""
     sizes = replace(Architecture.of(params), hyper_context=WIDTH)
     layers = [layer for layer in sizes.layers() if layer.name.startswith(HYPER_CONTEXT)]
-    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    generator, rng = torch.Generator().manual_seed(SEED), np.random.default_rng(SEED)
     trained = first_weights(layers, generator)
     optimiser = torch.optim.Adam([value.requires_grad_() for value in trained.values()], betas=(0.9, 0.99))
     alike: dict[torch.Size, list[Sample]] = defaultdict(list)
@@ -107,17 +110,13 @@ def main() -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file, changed in place")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    zoo = Zoo([arguments.model.parent])
-    entry = next(entry for entry in zoo.entries() if entry.path == arguments.model)
-    model, photos = zoo.load(entry.name), load_photos(arguments.photos)
-    samples = list(samples_of(model, photos, range(len(photos))))
+    entry, model = open_listed(arguments.model)
+    samples = list(samples_of(model, load_photos(arguments.photos)))
     kept = [sample for at, sample in enumerate(samples) if at // PER_PHOTO % HELD_OUT]
     held_out = [sample for at, sample in enumerate(samples) if not at // PER_PHOTO % HELD_OUT]
     params = with_context(parameters_of(model.arrays), kept, arguments.steps)
     print(f"{entry.name}: {saved(params, held_out):.1%} of the bits of hyper-latents saved, {len(held_out)} held out")
-    arrays = model.arrays | fixed_arrays(network_arrays(params), (HYPER_CONTEXT,))
-    card = arguments.model.with_suffix(".md").read_text(encoding="utf-8")
-    write_model(arguments.model.parent, entry.name, model.goal, entry.summary, arrays, card)
+    add_arrays(entry, model, fixed_arrays(network_arrays(params), (HYPER_CONTEXT,)))
 
 
 if __name__ == "__main__":

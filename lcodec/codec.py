@@ -208,8 +208,8 @@ def decode(
         if part.bare:
             decoded = np.zeros((*region.size, entropy.channels), np.int32), 0
         else:
-            sections, contextual = (part.hyper, part.latents), header.hyper_context
-            decoded = entropy.decode(*sections, region.size, header.quality_step, contextual=contextual)
+            sections = part.hyper, part.latents
+            decoded = entropy.decode(*sections, region.size, header.quality_step, contextual=header.hyper_context)
         done(2 * layout.regions.index(region), 1)
         return decoded
 

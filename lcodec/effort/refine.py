@@ -28,7 +28,7 @@ from lcodec.metrics.differentiable import distortion
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.hyperprior import HYPER_STRIDE, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps, fast_type
-from lcodec.networks.steps import GROUPS, Cell, Code, cells, present, walk, walk_hyper
+from lcodec.networks.steps import GROUPS, Cell, Code, cells, inside, walk, walk_hyper
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
 __all__ = ["Refiner"]
@@ -193,7 +193,7 @@ class Refiner:
         bits = torch.zeros((), device=values.device)
 
         def coding(latents: Tensor, offsets: Sequence[Tensor]) -> Code:
-            parts, there = cells(latents), present(latents)
+            parts, there = cells(latents), inside(latents)
 
             def code(cell: Cell, index: Tensor, mean: Tensor) -> Tensor:
                 nonlocal bits

@@ -110,8 +110,8 @@ class EntropyModel:
         self._quality = Qualities(arrays)
         self.channels, self.hyper_channels = self._quality.channels, self._quality.hyper_channels
         self.feature_channels = len(arrays["hyper_synthesis.block16.reduce.bias"])
-        # One row or column a block: the same that `Architecture.context_halo` says of a whole model.
         self.has_hyper_context = has_hyper_context(self.ops)
+        # One row or column a block: the same that `Architecture.context_halo` says of a whole model.
         self.context_halo = next(index for index in count() if not self.ops.has(f"{context_block(index)}.mix"))
 
     def at_quality(self, quality_step: int) -> AtQuality:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lcodec.networks.ops_torch import TorchOps
 
-__all__ = ["GROUPS", "STEPS", "Cell", "Code", "Place", "cells", "places", "present", "walk", "walk_hyper"]
+__all__ = ["GROUPS", "STEPS", "Cell", "Code", "Place", "cells", "inside", "places", "walk", "walk_hyper"]
 
 #: The channels are cut into this many equal groups.
 GROUPS = 4
@@ -135,7 +135,7 @@ def cells(x: Tensor) -> list[list[Tensor]]:
     return [list(split[:, :, row, :, column].unbind(3)) for row in (0, 1) for column in (0, 1)]
 
 
-def present(x: Tensor) -> list[Tensor]:
+def inside(x: Tensor) -> list[Tensor]:
     """Of the four positions of `cells`: 1 where (N, h, w, C) has such a place, 0 past an edge; each (N, .., .., 1)."""
     return [groups[0] for groups in cells(x.new_ones((*x.shape[:3], GROUPS)))]
 

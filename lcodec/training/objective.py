@@ -19,7 +19,7 @@ from lcodec.goal import UNSAID, Goal
 from lcodec.metrics.differentiable import distortion
 from lcodec.networks.hyperprior import has_hyper_context, hyper_analysis, hyper_synthesis
 from lcodec.networks.ops_torch import TorchOps
-from lcodec.networks.steps import GROUPS, Cell, cells, present, walk, walk_hyper
+from lcodec.networks.steps import GROUPS, Cell, cells, inside, walk, walk_hyper
 from lcodec.networks.transforms import analysis, synthesis
 from lcodec.training.parameters import FIXED, at_quality, effective
 
@@ -109,17 +109,21 @@ class _Coder:
 
     def __init__(self, values: Tensor, log_scale: Tensor, noise: torch.Generator | None) -> None:
         """Take latents (N, h, w, C), in quantisation steps, and what is added to predicted log-scales, (N, 1, 1, C)."""
-        self._parts, self._there = cells(values), present(values)
+        self._parts = cells(values)
+        # Latents fill their cells, for crops are of whole hyper-latents; to ask each would be kernels for nothing.
+        self._there = inside(values) if values.shape[1] % 2 or values.shape[2] % 2 else None
         self._scales, self._noise = log_scale.chunk(GROUPS, dim=-1), noise
         self.bits = values.new_zeros(len(values))  #: (N,)
 
     def __call__(self, cell: Cell, log_scale: Tensor, mean: Tensor) -> Tensor:
         """Code a cell: `lcodec.networks.steps.Code`."""
         at, group = cell
-        value = self._parts[at][group]
-        bits = bin_bits(_deviation(value - mean, self._noise), log_scale + self._scales[group]) * self._there[at]
+        distance = self._parts[at][group] - mean
+        bits = bin_bits(_deviation(distance, self._noise), log_scale + self._scales[group])
+        if self._there is not None:
+            bits = bits * self._there[at]
         self.bits = self.bits + bits.sum(dim=(1, 2, 3))
-        return _round(value - mean) + mean
+        return _round(distance) + mean
 
 
 def objective(

@@ -55,7 +55,7 @@ def symbols(container: Container, entropy: EntropyModel) -> str:
     for region, part in zip(layout.regions, container.parts, strict=True):
         decoded: npt.NDArray[np.int32] | int = 0
         if not part.bare:
-            sections, contextual = (part.hyper, part.latents), header.hyper_context
-            decoded, _ = entropy.decode(*sections, region.size, header.quality_step, contextual=contextual)
+            sections = part.hyper, part.latents
+            decoded, _ = entropy.decode(*sections, region.size, header.quality_step, contextual=header.hyper_context)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()
