@@ -34,6 +34,7 @@ from lcodec.execution.memory import workers_to_decode, workers_to_encode
 from lcodec.execution.regions import Layout, Region, by_strips, window_of
 from lcodec.execution.stages import Analyses, Synthesis
 from lcodec.extras import require
+from lcodec.networks import crew
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.picture import METADATA, Picture
 from lcodec.picture.alpha import fill_hidden, pack_alpha, unpack_alpha
@@ -116,7 +117,7 @@ def encode(
         done.turn()
         return pieces
 
-    with engine.spread(many) as spread, done:
+    with engine.spread(many) as spread:
         way, pieces = plain, None
         if drawn is not None:
             judge = Judge(Synthesis(engine, coder, quality_step), coder.goal, quality_step, plain.pixels, drawn)
@@ -221,7 +222,7 @@ def decode(
         done(2 * layout.regions.index(region) + 1, 1)
 
     workers = workers_to_decode(found.architecture, memory, layout, engine.cores)
-    with engine.spread(workers) as spread, done:
+    with engine.spread(workers) as spread:
         checks = by_strips(layout, workers, found.architecture, decode_latents, synthesise, spread)
     if _joint(checks) != header.check:
         raise DamagedError("damaged: the decoded symbols are not those that were coded")
@@ -233,36 +234,19 @@ def decode(
     return Picture(pixels, alpha=alpha, **chunks)
 
 
-class _UnwantedError(Exception):
-    """Ends a thread whose work nobody wants any more."""
-
-
 class _Shares:
-    """Adds up the parts that are done of equal shares, which several threads work on, in one turn after another.
-
-    What is told within its context ends with an exception once another has left it: an interrupted command does not
-    wait until its threads have finished what nobody wants any more.
-    """
+    """Adds up the parts that are done of equal shares, which several threads work on, in one turn after another."""
 
     def __init__(self, progress: Callable[[float], None], count: int, turns: int = 1) -> None:
         self._progress, self._done, self._turns, self._over = progress, [0.0] * count, turns, 0
-        self._failed = False
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End; threads may still be at work."""
-        self._failed = kind is not None
 
     def __call__(self, share: int, part: float) -> None:
         """Of this share, this part is done, 0 to 1.
 
         Raises:
-            _UnwantedError: nobody waits for it.
+            CancelledError: nobody waits for it.
         """
-        if self._failed:
-            raise _UnwantedError
+        crew.check()  # annealing passes through no other
         self._done[share] = part
         self._progress(min((self._over + sum(self._done) / len(self._done)) / self._turns, 1.0))
 

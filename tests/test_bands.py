@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_bands_and_threads_change_nothing(batch: int, height: int, width: int, p
     with (
         pytest.MonkeyPatch.context() as patch,
         ThreadPoolExecutor(threads) as pool,
-        crew.at_work(pool, threads),
+        crew.at_work(pool, threads, Event()),
     ):
         patch.setattr(bands, "BAND_POSITIONS", positions)
         float_block, fixed_block = FLOATS.block("synthesis.fine.0", floats), FIXED.block("context.block", fixed)
@@ -44,7 +45,7 @@ def test_bands_and_threads_change_nothing(batch: int, height: int, width: int, p
 
 
 def test_a_crew_is_each_threads_own() -> None:
-    with ThreadPoolExecutor(2) as pool, crew.at_work(pool, 2):
+    with ThreadPoolExecutor(2) as pool, crew.at_work(pool, 2, Event()):
         assert len(crew.parts(100, 10)) == 2
         assert crew.each(lambda _: len(crew.parts(100, 10)), [0, 1]) == [1, 1]
     assert len(crew.parts(100, 10)) == 1

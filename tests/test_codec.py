@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event
+from concurrent.futures import CancelledError
+from threading import Event, Thread
 from time import sleep
 from typing import Any
 
@@ -20,6 +21,7 @@ from lcodec.entropy import model
 from lcodec.errors import LimitError, ModelError, UsageError
 from lcodec.execution import engine, regions, stages
 from lcodec.execution.regions import Region
+from lcodec.networks import crew
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
 from tests.support.command import PHOTO
@@ -93,6 +95,34 @@ def test_an_interrupted_encoder_does_not_finish_what_it_is_at(monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         encode(Picture(picture(64, 128)), MODEL, 50, exact=False)
     assert ended.is_set()
+
+
+def test_an_interrupted_network_ends_within_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nobody tells of progress; BLAS has one thread until all are out."""
+    monkeypatch.setattr(engine, "cores", lambda: 2)
+    on_cpu, at_work, ended, layers = engine.Engine("cpu", "numpy", 1), Event(), Event(), []
+
+    def region(_: int) -> None:
+        for layer in range(10_000):
+            crew.each(sleep, [0.001])
+            layers.append(layer)
+            at_work.set()
+
+    def wait(spread: engine.Spread) -> None:
+        with pytest.raises(CancelledError):
+            spread(region, [0])
+        ended.set()
+
+    def interrupted() -> None:
+        with on_cpu.spread(1) as spread:
+            Thread(target=wait, args=[spread]).start()
+            at_work.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(layers) < 5_000
+    assert ended.wait(60)
 
 
 def test_encoding_is_deterministic() -> None:

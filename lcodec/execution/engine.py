@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -71,7 +71,8 @@ class Engine:
     def spread(self, workers: int) -> Iterator[Spread]:
         """Share work out to `workers` threads, and the work of each to a crew where there are cores for it.
 
-        Each thread has one BLAS thread (`lcodec.networks.crew` says why).
+        Each thread has one BLAS thread (`lcodec.networks.crew` says why). An exception, as where the user interrupts,
+        ends what is under way within a layer of a network: it would hold the process up for as long as a region takes.
         """
         cores = self.cores
         if cores == 1:
@@ -79,21 +80,22 @@ class Engine:
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        regions, threads = ThreadPoolExecutor(workers), ThreadPoolExecutor(cores)
+        regions, threads, stopped = ThreadPoolExecutor(workers), ThreadPoolExecutor(cores), Event()
 
         def spread(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
             def shared(item: S) -> T:
-                with crew.at_work(threads, crew.size(cores, workers)):
+                with crew.at_work(threads, crew.size(cores, workers), stopped):
                     return function(item)
 
             return list(regions.map(shared, items))
 
-        try:
-            with _one_blas_thread():
+        with _one_blas_thread():
+            try:
                 yield spread
-        finally:
-            regions.shutdown(cancel_futures=True)
-            threads.shutdown(cancel_futures=True)
+            finally:
+                stopped.set()
+                regions.shutdown(cancel_futures=True)
+                threads.shutdown(cancel_futures=True)
 
     def ops(self, arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
         """Float operations over a model's arrays."""
