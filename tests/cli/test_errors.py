@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -136,6 +137,25 @@ def test_an_unreadable_input_costs_no_other(
     locked.write_bytes(photo.read_bytes())
     monkeypatch.setattr(os, "access", lambda path, mode, **_: not os.fspath(path).endswith("locked.png"))
     assert run("encode", locked, photo, "-O", tmp_path / "out").code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--flat",), ("-n",)])
+def test_a_folder_that_cannot_be_listed_costs_no_other_input(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    bad, listed = tmp_path / "bad", os.scandir
+    bad.mkdir()
+
+    def scandir(path: Path) -> Any:
+        if Path(path) == bad:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    result = run("encode", "-r", bad, photo, "-O", tmp_path / "out", *words)
+    assert result.code == 1
+    assert (tmp_path / "out" / "photo.lcdc").exists() == (words != ("-n",))
+    assert str(bad) in result.err
 
 
 def test_the_folder_of_a_missing_input_is_not_blamed(run: Run, tmp_path: Path) -> None:

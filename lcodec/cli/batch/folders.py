@@ -118,6 +118,7 @@ def _find(
     """Find the files that `items` name; `keep` the folders in a file's name for its output's."""
     for item in items:
         path = Path(item)
+        alone = _Found(path, _relative(path) if keep and folder is not None else PurePath(path.name), folder)
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder may not be looked into
             if not recursive:
                 raise UsageError(f"{item} is a folder (-r takes what is in it)")
@@ -127,9 +128,10 @@ def _find(
             seen = walk(path, suffixes, leave_out=folder)
             over.others += seen.others
             over.links += [f"{path / inside} ({why})" for inside, why in seen.links]
-            yield from (_Found(path / inside, inner / inside, root) for inside in seen.files)
+            # A folder that cannot be listed is its own only file, which opening will say.
+            yield from (_Found(path / inside, inner / inside, root) if inside.parts else alone for inside in seen.files)
         else:
-            yield _Found(path, _relative(path) if keep and folder is not None else PurePath(path.name), folder)
+            yield alone
 
 
 def _relative(path: Path) -> PurePath:
