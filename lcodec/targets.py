@@ -8,7 +8,7 @@ another, so each trial codes the picture anew (two thirds of a second of one cor
 nearly straight lines over quality, which a secant follows.
 
 Exact parts (`lcodec.exact`) are a step in it: from the quality on that they pay at, files are larger and PSNR may be
-infinite. What lies inside of the step only codes without them reach.
+infinite. What lies inside of the step only codes without them reach. Pixels that are wholly transparent do not count.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import numpy as np
+
 from lcodec import codec
 from lcodec.container import read_header
 from lcodec.defaults import MEMORY
@@ -26,6 +28,7 @@ from lcodec.errors import LimitError
 from lcodec.metrics import ms_ssim, ms_ssim_db, psnr
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.picture import Picture
+from lcodec.picture.alpha import fill_hidden, seen_alone
 from lcodec.zoo import Model, Zoo
 
 __all__ = ["CODINGS_MAX", "Found", "Name", "Target", "encode_to"]
@@ -89,6 +92,11 @@ class _Trial:
     data: bytes
     reached: float  #: in the target's unit
 
+    @property
+    def exact(self) -> bool:
+        """Whether parts of it are kept exactly."""
+        return "exact" in read_header(self.data).sections
+
 
 def encode_to(
     picture: Picture,
@@ -114,7 +122,7 @@ def encode_to(
     Raises:
         LimitError: no quality meets it.
     """
-    pixels = picture.width * picture.height
+    pixels, alpha = picture.width * picture.height, picture.alpha
 
     def attempt(level: int, *, exact: bool) -> _Trial:
         data = code(picture, model, level * 100 / QUALITY_STEPS, exact=exact)
@@ -123,34 +131,44 @@ def encode_to(
             return _Trial(level, math.log(reached), reached <= target.value, data, reached)
         decoded = codec.decode(data, zoo, device=device, max_pixels=pixels, memory=memory).pixels
         if target.name == "min-psnr":
-            reached = psnr(picture.pixels, decoded)
+            reached = psnr(seen_alone(picture.pixels, alpha), seen_alone(decoded, alpha))
             return _Trial(level, reached, reached >= target.value, data, reached)
         try:
-            reached = ms_ssim(picture.pixels, decoded)
+            original = fill_hidden(picture.pixels, alpha)
+            reached = ms_ssim(original, decoded if alpha is None else np.where(alpha[:, :, None], decoded, original))
         except ValueError as error:
             raise LimitError(str(error)) from error
         return _Trial(level, ms_ssim_db(reached), reached >= target.value, data, reached)
 
-    def search(*, exact: bool) -> tuple[_Trial, int]:
+    def search(*, exact: bool) -> tuple[_Trial, list[_Trial]]:
         tried = partial(attempt, exact=exact)
         if target.is_size:
             return _search(tried, math.log(target.value), ceiling=True, slope=1 / LEVELS_PER_LOG_BYTE)
         floor = target.value if target.name == "min-psnr" else ms_ssim_db(target.value)
         return _search(tried, floor, ceiling=False, slope=1 / LEVELS_PER_DB)
 
-    best, codings = search(exact=True)
-    if "exact" in read_header(best.data).sections and not (target.is_size and best.met):
+    def merit(trial: _Trial) -> tuple[bool, int]:
+        return trial.met, trial.level if target.is_size and trial.met else -len(trial.data)
+
+    best, tried = search(exact=True)
+    if target.is_size:
+        inside_step = any(trial.exact for trial in tried) and not (best.met and best.exact)
+    else:
+        inside_step = best.exact
+    if inside_step:
         other, more = search(exact=False)
-        best, codings = min(best, other, key=lambda trial: (not trial.met, len(trial.data))), codings + more
+        best, tried = max(best, other, key=merit), tried + more
     if not best.met:
         raise LimitError(
             f"{target.say(target.value)} is out of reach: quality {best.level * 100 / QUALITY_STEPS:g} "
             f"gives {target.say(best.reached)}"
         )
-    return Found(best.data, target, best.reached, codings)
+    return Found(best.data, target, best.reached, len(tried))
 
 
-def _search(attempt: Callable[[int], _Trial], wanted: float, *, ceiling: bool, slope: float) -> tuple[_Trial, int]:
+def _search(
+    attempt: Callable[[int], _Trial], wanted: float, *, ceiling: bool, slope: float
+) -> tuple[_Trial, list[_Trial]]:
     """Look for the level whose score is nearest to `wanted`, on the side of it that meets the target.
 
     Scores rise with the level, on the whole: rounding makes them waver by a fraction of a percent, so the best trial
@@ -163,7 +181,7 @@ def _search(attempt: Callable[[int], _Trial], wanted: float, *, ceiling: bool, s
         slope: scores per level, expected.
 
     Returns:
-        The best trial that meets the target, or, where none does, that at the end of the scale; the number of trials.
+        The best trial that meets the target, or, where none does, that at the end of the scale; all trials.
     """
     # Trials aim a little inside of the target, and are near enough within 1 % of the size, or 0.025 dB.
     margin, close = (-0.004, 0.01) if ceiling else (0.01, 0.025)
@@ -185,7 +203,7 @@ def _search(attempt: Callable[[int], _Trial], wanted: float, *, ceiling: bool, s
         level = min(max(_next(below, above, wanted + margin, slope, streak), low + 1), high - 1)
         if best is None and count == CODINGS_MAX - 1:
             level = end
-    return (best if best is not None else trial), count
+    return (best if best is not None else trial), below + above
 
 
 def _next(below: list[_Trial], above: list[_Trial], aim: float, slope: float, streak: int) -> int:

@@ -57,6 +57,15 @@ def test_photos_get_none_and_are_not_decoded(pixels: np.ndarray) -> None:
     assert advise(Picture(np.ascontiguousarray(pixels)), b"", 0, lambda: pytest.fail("decoded")) is None
 
 
+@pytest.mark.parametrize("quality", [20, 60, 100])
+def test_noise_gets_a_word(quality: float) -> None:
+    noise = Picture(np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8))
+    data = encode(noise, ZOO.load("mse"), quality, effort=0)
+    advice = advise(noise, data, quality, lambda: decode(data, ZOO).pixels)
+    assert advice is not None
+    assert "unlike a photo" in advice.note
+
+
 def test_what_comes_out_poor_gets_a_word() -> None:
     """It is drawn, a lossless file would be larger, and nothing is exact: as at low qualities."""
     pixels = page(96, 128)

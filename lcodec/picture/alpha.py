@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lcodec.errors import DamagedError
 
-__all__ = ["fill_hidden", "pack_alpha", "unpack_alpha"]
+__all__ = ["fill_hidden", "pack_alpha", "seen_alone", "unpack_alpha"]
 
 Samples = NDArray[np.uint8]
 
@@ -68,6 +68,17 @@ def fill_hidden(pixels: Samples, alpha: Samples | None) -> Samples:
     if not visible.any():
         return np.full_like(pixels, 128)
     return _filled(pixels, visible)
+
+
+def seen_alone(pixels: Samples, alpha: Samples | None) -> Samples:
+    """The pixels that are seen, those where alpha is not 0: (H, W, C), or (1, N, C) where some are hidden.
+
+    Where none is seen a black one stands for all, so that pictures can be compared by what this returns.
+    """
+    if alpha is None or alpha.all():
+        return pixels
+    seen = pixels[alpha != 0][None]
+    return seen if seen.size else np.zeros((1, 1, pixels.shape[2]), np.uint8)
 
 
 def _filled(pixels: Samples, known: NDArray[np.bool_]) -> Samples:
