@@ -1,4 +1,4 @@
-"""`python -m benchmarks.choice --photos DIR_OR_TAR MODEL...`: measure what effort needs, for models that lack it.
+"""`python -m benchmarks.choice MODEL... --photos DIR_OR_TAR...`: measure what effort needs, for models that lack it.
 
 Training ends with this by itself (`lcodec.training.rate_distortion`); models of before get it here. Each MODEL is the
 path of a .safetensors file beside its index.json; the file and its entry are replaced, and no id changes.

@@ -119,7 +119,7 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
 
     timed = [point for point in points if point.encode_s is not None]
     figure = Figure(figsize=(8, 4.4) if timed else (6.6, 4.4))
-    macs = figure.add_axes((0.09, 0.12, 0.57, 0.84) if timed else (0.11, 0.12, 0.86, 0.84))
+    macs = figure.add_axes((0.09, 0.12, 0.55, 0.84) if timed else (0.11, 0.12, 0.86, 0.84))
     panels = [macs]
     if timed:
         panels.append(figure.add_axes((0.71, 0.12, 0.27, 0.84), sharey=macs))
@@ -152,8 +152,8 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
                       bbox={"color": "white", "pad": 1}, zorder=2.5)  # fmt: skip
         if own[0].encode_s is not None:
             panels[1].plot([point.encode_s for point in own], heights, **style | {"gid": f"{codec}, seconds"})
-            for point in (own[0], own[-1]):
-                panels[1].annotate(point.effort, (point.encode_s, point.bd_rate), (0, 7), textcoords="offset points",
+            for point, y in ((own[0], -14), (own[-1], 7)):  # the first one lies high, at a line of the others'
+                panels[1].annotate(point.effort, (point.encode_s, point.bd_rate), (0, y), textcoords="offset points",
                                    ha="center", fontsize=9, color=colour)  # fmt: skip
     macs.set_xlim(1, 900)
     macs.margins(y=0.12)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.hyper_context --photos DIR_OR_TAR MODEL`: a context for the hyper-latents of a model.
+"""`python -m benchmarks.hyper_context MODEL --photos DIR_OR_TAR...`: a context for the hyper-latents of a model.
 
 It is trained after all else, which is frozen: on hyper-latents of the photos, made once, at random qualities. MODEL is
 the path of a .safetensors file beside its index.json; the file and its entry are replaced, and no id changes. Every

@@ -1,13 +1,13 @@
-"""How alpha channels are best kept without loss: what is stored, an 8-bit grey PNG, and lossless WebP, in bytes.
+"""`python -m benchmarks.mattes`: how alpha channels are best kept without loss.
 
-    python -m benchmarks.mattes
-
-The mattes are drawn here, like those that people have: soft and hard edges, gradients, hair, text, a luminance key of
-the test photo. `lcodec/picture/alpha.py` quotes the sums.
+Beside what is stored stand an 8-bit grey PNG and lossless WebP, in bytes. The mattes are drawn here, like those that
+people have: soft and hard edges, gradients, hair, text, a luminance key of the test photo.
+`lcodec/picture/alpha.py` quotes the sums.
 """
 
 from __future__ import annotations
 
+import argparse
 from io import BytesIO
 from typing import Any
 
@@ -28,6 +28,7 @@ Matte = NDArray[np.uint8]
 
 def main() -> None:
     """Print a table, and the sums."""
+    argparse.ArgumentParser(prog="python -m benchmarks.mattes", description=__doc__).parse_args()
     sums = np.zeros(3, int)
     print(f"{'':24}{'PNG':>9}{'WebP':>9}{'alpha':>9}")
     for name, matte in mattes().items():

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import write_rows
 from benchmarks.talk.common import COLOURS, Figure, Given, panels, save, steps
@@ -104,6 +104,7 @@ def make(given: Given) -> None:
     x = torch.linspace(-EDGE, EDGE, PLACES)
     ratio = log_density(P, x) - log_density(Q, x)
     figure, panes = panels(3, 300)
+    below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25), "frameon": False}
     rows = []
     for divergence, pane, colour in zip(divergences(), panes, COLOURS.values(), strict=False):
         logits, curve = train(divergence, steps(STEPS, divergence.title))
@@ -122,15 +123,15 @@ def make(given: Given) -> None:
         pane.set_title(divergence.title)
         pane.set_xlabel("x")
         pane.set_ylabel("T, nats")
-        pane.legend()
+        pane.legend(**below, ncols=2)
         panes[2].axhline(true, color=colour, ls="--", lw=1)
-        panes[2].plot(*zip(*curve, strict=True), color=colour, label=f"true {true:.3f}")
+        panes[2].plot(*zip(*curve, strict=True), color=colour, label=f"{divergence.title}: {true:.3f}")
     write_rows(given.out / "divergence.csv", rows)
     panes[2].set_xscale("log")
     panes[2].set_ylim(0, 1.15 * max(float(row["true_nats"]) for row in rows))
     panes[2].set_xlabel("training steps")
     panes[2].set_ylabel("bound, nats (dashed: the divergence)")
-    panes[2].legend(loc="center left")
+    panes[2].legend(**below)
     save(figure, given, "divergence")
 
 

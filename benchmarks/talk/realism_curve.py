@@ -108,7 +108,7 @@ def make(given: Given) -> None:
     rows = []
     for rate, colour in zip(RATES, COLOURS.values(), strict=False):
         rows += gaussian(rate)
-        draw(panes[0], rows[-7:], colour, f"{rate:g} bits")
+        draw(panes[0], rows[-7:], colour, f"{rate:g} bit" + "s" * (rate != 1))
         places = [index / 100 for index in range(61)]
         panes[0].plot(places, [least_distortion(rate, place) for place in places], color=colour, lw=3, alpha=0.35)
         panes[0].plot(0, posterior_sampling(rate), "x", color=colour, ms=7, mew=2)
@@ -131,10 +131,11 @@ FIGURE = Figure(
     "realism_curve",
     "Distortion against realism",
     "At one rate, the decoder of the least error decodes what is not distributed like originals (right end of each "
-    "curve), and one that is made to do so has a larger error, at most twice the least one. For a Gaussian source the "
-    "curve is known in closed form, and decoders that are trained for error and realism together lie on it; those for "
-    "the banana behave alike. The dashed lines interpolate between the two ends, which takes no further training, as "
-    "the knob of realism of lcodec does with one file; on photos its curve lies below D* + (P* - P)², dotted.",
+    "curve), and one that is made to do so has a larger error, in theory at most twice the least one. For a Gaussian "
+    "source the curve is known in closed form, and decoders that are trained for error and realism together lie on it; "
+    "those for the banana behave alike. The dashed lines interpolate between the two ends, which takes no further "
+    "training, as the knob of realism of lcodec does with one file; on photos its curve lies below D* + (P* - P)², "
+    "dotted.",
     make,
     needs=("torch",),
 )

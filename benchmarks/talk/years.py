@@ -41,11 +41,12 @@ OURS_YEAR = 2026
 PLACES = {
     "BPG": (2, 7, "center"),
     "WebP": (-7, -3, "right"),
-    "AVIF": (7, -12, "left"),
+    "AVIF": (8, 3, "left"),
+    "hyperprior": (7, 1, "left"),
     "VTM (VVC)": (-7, -3, "right"),
     "Cheng": (7, 0, "left"),
     "channel-wise": (7, -8, "left"),
-    "lcodec mse-fast": (0, 9, "center"),
+    "lcodec mse-fast": (0, -17, "center"),
     "lcodec mse": (0, 9, "center"),
 }
 

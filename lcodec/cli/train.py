@@ -79,7 +79,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     "--model",
     type=click.Choice([*AIMS, _GENERATIVE, _METRIC]),
     help=f"{_GENERATIVE}: a generative synthesis for the model of --init, which stays as it is. "
-    f"{_METRIC}: a metric, from photos and --pairs. The others are --aim.",
+    f"{_METRIC}: a metric, from photos and --pairs. mse and ms-ssim: the same as --aim.",
 )
 @click.option(
     "--pairs",
