@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -186,6 +187,33 @@ def test_what_standard_output_does_not_take_is_an_error(
             result = subprocess.run(limited, stdout=part, stderr=subprocess.PIPE, env=environment, check=False)
         assert result.returncode == 1
         assert b"cannot write to standard output: File too large" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("encode", "-o", "a.lcdc"), ("encode", "-O", "out"), ("encode", "-r", ".")])
+def test_a_folder_that_is_gone_is_not_standard_output(
+    words: tuple[str, ...], run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    try:
+        gone.rmdir()
+    except OSError:
+        pytest.skip("this system removes no folder that a process is in")
+    result = run(*words, photo)
+    said = "lcodec: the folder that the command runs in is gone: No such file or directory\n"
+    assert (result.code, result.err) == (1, said)
+
+
+def test_an_error_without_a_file_is_not_put_down_to_standard_output(
+    run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr("lcodec.cli.batch.folders.plan", fail)
+    result = run("encode", photo)
+    assert (result.code, result.err) == (1, "lcodec: no more processes\n")
 
 
 def test_only_a_named_pipe_that_the_user_named_is_written_to(run: Run, photo: Path, coded_bytes: bytes) -> None:
