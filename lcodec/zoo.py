@@ -235,6 +235,8 @@ class Zoo:
         for entry in self._all():
             if entry.name == name:
                 return self._open(entry)
+        if not name:
+            raise ModelError("the name of the model is empty")
         path = Path(name)
         if path.is_dir():
             raise ModelError(f"{name!r} is a folder, no model's file (LCODEC_MODELS names a folder of models)")

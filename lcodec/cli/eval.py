@@ -11,7 +11,7 @@ import click
 from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files
-from lcodec.cli.parameters import WholeNumber
+from lcodec.cli.parameters import FolderName, WholeNumber
 from lcodec.errors import LcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ with -j over 1 they are those of a busy machine.
     "-O",
     "--out",
     metavar="DIR",
-    type=options.FOLDER,
+    type=FolderName(),
     help="Keep results there, and write the page, the curves and the tables.",
 )
 @click.option("-j", "--jobs", type=WholeNumber(min=1), default=1, show_default=True, metavar="N", help="Processes.")

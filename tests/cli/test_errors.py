@@ -160,11 +160,16 @@ def test_dry_run_of_a_folder_that_would_be_made(run: Run, photo: Path, tmp_path:
     assert not (tmp_path / "new").exists()
 
 
+def test_an_empty_name_is_no_model(run: Run, photo: Path, coded: Path) -> None:
+    for arguments in (("encode", photo), ("decode", coded)):
+        result = run(*arguments, "-m", "")
+        assert (result.code, result.err) == (4, "lcodec: the name of the model is empty\n")
+
+
 def test_a_folder_is_no_model(run: Run, photo: Path, tmp_path: Path) -> None:
-    for name in (str(tmp_path), ""):
-        result = run("encode", "-m", name, photo)
-        assert result.code == 4
-        assert "is a folder, no model's file (LCODEC_MODELS names a folder of models)" in result.err
+    result = run("encode", "-m", tmp_path, photo)
+    assert result.code == 4
+    assert "is a folder, no model's file (LCODEC_MODELS names a folder of models)" in result.err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -285,6 +290,10 @@ def test_device_is_written_to_and_not_replaced(run: Run, photo: Path) -> None:
         ["encode", "a.png", "a.lcdc"],
         ["decode", "a.lcdc", "--format", "gif"],
         ["info"],
+        *([*words, ""] for words in (["encode"], ["decode"], ["info"], ["eval"])),
+        *(["encode", "a.png", option, ""] for option in ("-o", "-O", "--files-from")),
+        ["eval", "a.png", "-O", ""],
+        ["train", ".", "--steps", "1", "-O", ""],
     ],
 )
 def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
