@@ -100,6 +100,8 @@ def eval(  # noqa: A001 - the command's name
     from lcodec.compare.report import Report, tables, write_data
     from lcodec.compare.sets import SetTask, fitting, judge, patches_in
 
+    if files.STREAM in inputs:
+        raise UsageError("standard input (-) is not read here (./- names a file or a folder of that name)")
     if out is not None and any(Path(item).is_dir() and Path(item).resolve() == out.resolve() for item in inputs):
         raise UsageError(f"{out} holds the pictures: --out must be another folder")
     plan = make_plan(codecs, metrics)

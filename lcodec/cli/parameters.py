@@ -116,6 +116,11 @@ class FolderName(FileName):
     def __init__(self) -> None:
         super().__init__(path_type=Path, file_okay=False)
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if os.fspath(value) == "-":
+            self.fail("- is standard output, and no folder (./- names a folder of that name).", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 class Format(_Name):
     """A format that is written, by its name or by a suffix of its files."""

@@ -294,6 +294,8 @@ def test_device_is_written_to_and_not_replaced(run: Run, photo: Path) -> None:
         *(["encode", "a.png", option, ""] for option in ("-o", "-O", "--files-from")),
         ["eval", "a.png", "-O", ""],
         ["train", ".", "--steps", "1", "-O", ""],
+        ["eval", "a.png", "-"],
+        *([*words, "-O", "-"] for words in (["encode", "a.png"], ["eval", "a.png"], ["train", ".", "--steps", "1"])),
     ],
 )
 def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,6 +304,18 @@ def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pyte
     assert (result.code, result.out) == (2, b"")
     assert result.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_name_is_a_stream_s_is_named_with_its_own(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("encode", photo, "-O", "./-").code == 0
+    assert (tmp_path / "-" / "photo.lcdc").exists()
+    photo.rename(tmp_path / "-" / "photo.png")
+    refused = run("eval", "-", "--codec", "webp", "--metric", "psnr")
+    assert (refused.code, "./- names" in refused.err) == (2, True)
+    assert run("eval", "./-", "--codec", "webp@50", "--metric", "psnr").code == 0
 
 
 def test_usage_error_is_short_and_points_to_the_help(run: Run) -> None:
