@@ -178,7 +178,7 @@ def test_decode_with_a_model_by_name_and_by_file(run: Run, coded: Path, monkeypa
     coding._zoo_of.cache_clear()
     missing = run("decode", coded)
     assert missing.code == 4
-    assert "-m names its file, LCODEC_MODELS its folder" in missing.err
+    assert "the option model names its file, LCODEC_MODELS its folder" in missing.err
     assert run("decode", coded, "-m", file, "-o", "-", "--format", "npy").out == plain
     coding._zoo_of.cache_clear()
 
