@@ -169,7 +169,7 @@ def encode(
     _check(effort=effort, device=device, max_pixels=max_pixels, memory=memory)
     picture = _prepared(_picture(image, max_pixels), alpha, background, metadata)
     zoo = _zoo()
-    loaded = zoo.load(os.fspath(model))
+    loaded = zoo.load(_model(model))
     code = partial(codec.encode, effort=effort, device=device, memory=memory)
     if target is None:
         return code(picture, loaded, asked.get("quality", QUALITY))
@@ -314,7 +314,7 @@ def _decoded(
     """The picture; the defaults are those of `decode`."""
     _check(device=device, max_pixels=max_pixels, memory=memory)
     decode_to = partial(codec.decode, zoo=_zoo(), device=device, max_pixels=int(max_pixels), memory=int(memory))
-    wanted = None if model is None else os.fspath(model)
+    wanted = None if model is None else _model(model)
     return decode_to(_bytes(data), model=wanted, realism=None if realism is None else _number("realism", realism))
 
 
@@ -377,7 +377,7 @@ def _check(*, device: str, effort: object = 0, **counts: object) -> None:
     if device not in get_args(Device):
         raise UsageError(f"device is one of {', '.join(get_args(Device))}, not {device!r}")
     for name, value in {"effort": effort, **counts}.items():
-        if not isinstance(value, Integral):
+        if isinstance(value, bool) or not isinstance(value, Integral):  # Python counts with True
             raise TypeError(f"{name} must be an integer, not {value!r}")
     for name, value in counts.items():
         if value < 1:  # type: ignore[operator]
@@ -385,9 +385,16 @@ def _check(*, device: str, effort: object = 0, **counts: object) -> None:
 
 
 def _number(name: str, value: Any) -> float:
-    if not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
     return float(value)
+
+
+def _model(value: Any) -> str:
+    name = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(name, str):
+        raise TypeError(f"model must be a name or a path, not {value!r}")
+    return name
 
 
 def _bytes(data: Bytes) -> bytes:

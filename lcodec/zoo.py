@@ -46,7 +46,7 @@ __all__ = ["METRIC", "REALISM", "Model", "Zoo", "as_model", "read_metric"]
 
 #: What a generative synthesis is trained for, in place of the aim of a `Goal`; and what a metric says there.
 REALISM, METRIC = "realism", "metric"
-_HOW = "-m names its file, LCODEC_MODELS its folder"
+_HOW = "the option model names its file, LCODEC_MODELS its folder"
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,8 @@ class Zoo:
         for entry in self._all():
             if entry.name == name:
                 return self._open(entry)
+        if not name:
+            raise ModelError("the name of the model is empty")
         path = Path(name)
         if path.is_dir():
             raise ModelError(f"{name!r} is a folder, no model's file (LCODEC_MODELS names a folder of models)")
@@ -302,7 +304,7 @@ class Zoo:
         for entry in self._all():
             if (entry.entropy_id, entry.synthesis_id) == (entropy_id.hex(), synthesis_id.hex()):
                 return self._open(entry)
-        how = _HOW if plain is None else f"{_HOW}; --realism 0 shows the file with {plain.name}"
+        how = _HOW if plain is None else f"{_HOW}; realism 0 shows the file with {plain.name}"
         raise ModelError(
             f"the model {entropy_id.hex()}-{synthesis_id.hex()} that the file names is not installed ({how})"
         )
@@ -321,9 +323,7 @@ class Zoo:
         found = self.generative(plain)
         if found is not None:
             return found
-        raise ModelError(
-            f"no generative model for what {plain.name} coded is installed ({_HOW}; --realism 0 needs none)"
-        )
+        raise ModelError(f"no generative model for what {plain.name} coded is installed ({_HOW}; realism 0 needs none)")
 
     def _whole(self, path: Path, name: str) -> Model:
         """A model file, or a synthesis together with the model that it is for."""

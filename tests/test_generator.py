@@ -131,9 +131,9 @@ def test_what_fades_in() -> None:
 def test_what_is_not_installed_is_said(zoo: Zoo, folder: Path) -> None:
     plain, real = plain_and_real(zoo)
     bare = Zoo([GOLDEN])
-    with pytest.raises(ModelError, match=r"that the file names is not installed .*--realism 0 shows .* golden"):
+    with pytest.raises(ModelError, match=r"that the file names is not installed .*; realism 0 shows .* golden"):
         decode(real, bare)
-    with pytest.raises(ModelError, match=r"that the file names is not installed .*--realism 0 shows .* golden"):
+    with pytest.raises(ModelError, match=r"that the file names is not installed .*; realism 0 shows .* golden"):
         decode(real, bare, realism=0.5)
     with pytest.raises(ModelError, match="no generative model for what golden coded is installed"):
         decode(plain, bare, realism=0.5)

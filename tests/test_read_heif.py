@@ -211,6 +211,14 @@ def test_orientation_of_heic(orientation: int) -> None:
     assert (tags[0x010F], tags.get(0x0112, 1), notes) == ("abc", 1, [])
 
 
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.99])
+def test_a_jxl_that_is_cut_short_is_called_so_and_no_more(part: float) -> None:
+    """Its plug-in tells users to build libjxl."""
+    data = jxl(smooth())
+    with pytest.raises(PictureError, match=r"^the picture is damaged or truncated$"):
+        read(data[: max(40, int(len(data) * part))])
+
+
 def test_orientation_of_jxl_is_its_own() -> None:
     """EXIF's does not count there (ISO/IEC 18181-2)."""
     exif = Image.Exif()

@@ -196,9 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # a reader closed the pipe, or the shell asked for completions
         code = error.code
     except OSError as error:  # all others are reported with their files
-        streams.abandon_stdout()
-        where = "cannot write to standard output" if error.filename is None else os.fsdecode(error.filename)
-        code = _complain(f"{where}: {error.strerror or error}", LcodecError.exit_code)
+        code = _complain(_what_failed(error), LcodecError.exit_code)
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -206,6 +204,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not code and error.errno != errno.EPIPE:
             code = _complain(f"cannot write to standard output: {error.strerror or error}", LcodecError.exit_code)
     return code if isinstance(code, int) else 0
+
+
+def _what_failed(error: OSError) -> str:
+    """Say what an error of the system is about; one that names no file may be about standard output."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    try:
+        sys.stdout.flush()  # what could not be written is still to be written
+    except OSError:
+        streams.abandon_stdout()
+        return f"cannot write to standard output: {reason}"
+    from pathlib import Path
+
+    try:
+        Path.cwd()
+    except OSError as gone:
+        return f"the folder that the command runs in is gone: {gone.strerror}"
+    return reason
 
 
 def _complain(message: str, code: int) -> int:

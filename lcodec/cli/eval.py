@@ -11,7 +11,7 @@ import click
 from lcodec import defaults
 from lcodec.cli import completion, console, options
 from lcodec.cli.batch import files
-from lcodec.cli.parameters import WholeNumber
+from lcodec.cli.parameters import FolderName, WholeNumber
 from lcodec.errors import LcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ with -j over 1 they are those of a busy machine.
     "-O",
     "--out",
     metavar="DIR",
-    type=options.FOLDER,
+    type=FolderName(),
     help="Keep results there, and write the page, the curves and the tables.",
 )
 @click.option("-j", "--jobs", type=WholeNumber(min=1), default=1, show_default=True, metavar="N", help="Processes.")
@@ -100,6 +100,8 @@ def eval(  # noqa: A001 - the command's name
     from lcodec.compare.report import Report, tables, write_data
     from lcodec.compare.sets import SetTask, fitting, judge, patches_in
 
+    if files.STREAM in inputs:
+        raise UsageError("standard input (-) is not read here (./- names a file or a folder of that name)")
     if out is not None and any(Path(item).is_dir() and Path(item).resolve() == out.resolve() for item in inputs):
         raise UsageError(f"{out} holds the pictures: --out must be another folder")
     plan = make_plan(codecs, metrics)
@@ -123,6 +125,7 @@ def eval(  # noqa: A001 - the command's name
             set_results = judge(set_tasks, store, jobs, tick, console.say)
     missing = plan.missing | refused
     report = Report(photos, left_out, order, missing, list(plan.metrics), results, list(measures), set_results)
+    _tell_about_metrics(report)
     if out is not None:
         write_data(report, out)
         _write_pictures(report, out, jobs)
@@ -151,6 +154,17 @@ def _tell_about_pictures(photos: list[Photo], left_out: list[LeftOut]) -> None:
             console.say(f"{photo.name}: {photo.note}")
     if not photos:
         raise LcodecError("none of the inputs is a picture that can be used")
+
+
+def _tell_about_metrics(report: Report) -> None:
+    from lcodec.metrics import MEASURES
+
+    for metric in report.metrics:
+        without = report.without(metric)
+        names = ", ".join(photo.name for photo in report.photos if photo.digest in without)
+        if names:
+            title = MEASURES[metric].title.partition(",")[0]
+            console.say(f"left out of {title}: {names}: too small for it, or coded without loss at a setting")
 
 
 def _write_pictures(report: Report, out: Path, jobs: int) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lcodec import defaults
 from lcodec.cli.completion import files_of
-from lcodec.cli.parameters import Number, Size, WholeNumber, files_only
+from lcodec.cli.parameters import FileName, FolderName, Number, Size, WholeNumber, files_only
 from lcodec.cores import cores
 from lcodec.errors import UsageError
 
@@ -52,12 +51,6 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-#: Types of names of files, and of the folder of outputs. What cannot be read is said with its file: click would refuse
-#: all inputs for the sake of one, and an output that need not be read.
-_NAME = click.Path(path_type=str, readable=False)
-FOLDER = click.Path(path_type=Path, file_okay=False, readable=False)
-
-
 def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     words = {"all": defaults.METADATA, "none": ()}.get(value, tuple(value.split(",")))
     for word in words:
@@ -68,13 +61,13 @@ def _named(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
 
 
 def _inputs(suffixes: Iterable[str], *, required: bool) -> Callable[[F], F]:
-    kind, complete = _NAME, files_of(*suffixes)
+    complete = files_of(*suffixes)
     return click.argument(
         "inputs",
         nargs=-1,
         required=required,
         metavar="INPUT...",
-        type=kind,
+        type=FileName(),
         shell_complete=complete,
         callback=files_only,
     )
@@ -199,7 +192,7 @@ write_options = _stack(
         "-o",
         "--output",
         metavar="FILE",
-        type=_NAME,
+        type=FileName(),
         help="Output of a single input; - is stdout.",
     ),
     click.option(
@@ -207,7 +200,7 @@ write_options = _stack(
         "--output-dir",
         "folder",
         metavar="DIR",
-        type=FOLDER,
+        type=FolderName(),
         help="Write there, not beside the inputs.",
     ),
     click.option("-f", "--force", is_flag=True, help="Overwrite; write binary data to a terminal."),
@@ -311,7 +304,7 @@ def folder_options(*, smaller: bool, kept: str) -> Callable[[F], F]:
         click.option(
             "--files-from",
             metavar="FILE",
-            type=_NAME,
+            type=FileName(),
             help="More inputs, one a line; - is stdin.",
         ),
         click.option("-0", "--null", is_flag=True, help="Those names end in null bytes ('find -print0')."),

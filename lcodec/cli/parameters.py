@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +22,18 @@ else:
     _Bytes = _Box = _Shape = click.ParamType  # not generic in older versions
     _Name = click.Choice
 
-__all__ = ["Crop", "Format", "Number", "Resize", "Size", "WholeNumber", "files_only", "name_variables"]
+__all__ = [
+    "Crop",
+    "FileName",
+    "FolderName",
+    "Format",
+    "Number",
+    "Resize",
+    "Size",
+    "WholeNumber",
+    "files_only",
+    "name_variables",
+]
 
 #: Other names of formats.
 _ALIASES = {suffix[1:]: form for suffix, form in defaults.WRITABLE_SUFFIXES.items()}
@@ -79,6 +92,34 @@ def _range(kind: click.FloatRange | click.IntRange) -> str:
     if kind.max is not None:
         said.append(f"{'under' if kind.max_open else 'of at most'} {kind.max:g}")
     return " " + " and ".join(said) if said else ""
+
+
+class FileName(click.Path):
+    """A name of a file or a folder, and not an empty one: that would stand for the folder that the command runs in.
+
+    What cannot be read is said with its file: click would refuse all inputs for the sake of one, and an output that
+    need not be read.
+    """
+
+    def __init__(self, **kind: Any) -> None:
+        super().__init__(readable=False, **{"path_type": str} | kind)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("the name is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class FolderName(FileName):
+    """A name of a folder for outputs, which is made where there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if os.fspath(value) == "-":
+            self.fail("- is standard output, and no folder (./- names a folder of that name).", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Format(_Name):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lcodec.cli import completion, console
-from lcodec.cli.parameters import Number, Size, WholeNumber
+from lcodec.cli.parameters import FolderName, Number, Size, WholeNumber
 from lcodec.cli.training_log import Reporter, describe, log_of
 from lcodec.cores import cores
 from lcodec.defaults import SIZES
@@ -87,7 +87,7 @@ def _shares(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     type=click.Path(path_type=Path, exists=True),
     help=f"For {_METRIC}: folders or tar files of frames a moment apart, NAME-a.jpg and NAME-b.jpg; half of the crops.",
 )
-@click.option("-O", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
+@click.option("-O", "--out", type=FolderName(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the state in OUT.")
 @click.option(
     "--init",

@@ -28,7 +28,7 @@ from lcodec.compare.names import REALISM, parted, share
 from lcodec.defaults import EFFORT
 from lcodec.errors import LcodecError, ModelError, UsageError
 from lcodec.legible import legible
-from lcodec.picture import Picture, from_image, to_image
+from lcodec.picture import Picture, check_sides, from_image, to_image
 from lcodec.zoo import Zoo
 
 __all__ = ["RIVALS", "Codec", "open_codec"]
@@ -117,6 +117,7 @@ def _model_codec(name: str, model_name: str, realism: float | None, zoo: Zoo) ->
 
 
 def _save(format: str, options: Callable[[Picture, float], dict[str, Any]], picture: Picture, setting: float) -> bytes:  # noqa: A002
+    check_sides(format, picture.width, picture.height)
     file = BytesIO()
     to_image(picture).save(file, format, **options(picture, setting))
     return file.getvalue()

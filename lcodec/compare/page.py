@@ -17,7 +17,7 @@ from lcodec.compare.codecs import RIVALS, open_codec
 from lcodec.compare.evaluate import read
 from lcodec.compare.match import MATCH_BPP, Match, lossless, view_of
 from lcodec.compare.plots import colour
-from lcodec.compare.report import Report, axis_value
+from lcodec.compare.report import Report, point
 from lcodec.legible import to_json
 from lcodec.metrics import MEASURES
 
@@ -66,8 +66,8 @@ def _data(report: Report, matches: list[Match]) -> dict[str, Any]:
     for described in record["metrics"]:
         measure = MEASURES[described["name"]]
         described["axis"], described["digits"] = measure.axis or measure.title, measure.digits
-    for mean in record["means"]:
-        mean["axis"] = {name: axis_value(name, mean["metrics"][name]) for name in report.metrics}
+    for mean, found in zip(record["means"], report.means(), strict=True):
+        mean["points"] = {name: point(found, name) for name in report.metrics}
     record["bd_rates"] = [[d.metric, d.codec, d.anchor, d.percent, d.low, d.high, d.refused] for d in report.deltas()]
     for described, figure in zip(record["set_metrics"], report.figures(), strict=True):
         described["digits"] = figure.digits

@@ -12,7 +12,7 @@ from typing import Any
 
 from lcodec.atomic import write_whole
 from lcodec.compare.codecs import RIVALS, open_codec
-from lcodec.compare.report import Report, axis_value
+from lcodec.compare.report import Report, point
 from lcodec.metrics import MEASURES
 
 __all__ = ["COLOURS", "Line", "colour", "draw", "draw_lines", "missing"]
@@ -66,14 +66,14 @@ def draw(report: Report, folder: Path) -> None:
     for metric in report.metrics:
         lines = []
         for codec in report.codecs:
-            points = [(m.bpp, axis_value(metric, m.metrics[metric])) for m in means if m.codec == codec]
-            # Settings may be asked for in any order.
-            whole = tuple(sorted((bpp, value) for bpp, value in points if value is not None))
+            points = [found for m in means if m.codec == codec and (found := point(m, metric)) is not None]
+            whole = tuple(sorted(points))  # settings may be asked for in any order
             lines.append(Line(open_codec(codec).title, whole, *colour(codec, report.codecs), ours=codec not in RIVALS))
         figure = Figure(figsize=(8, 6), layout="constrained")
         axes = figure.add_subplot()
         draw_lines(axes, lines, MEASURES[metric].axis or MEASURES[metric].title)
-        axes.set_title(f"Means over the pictures ({len(report.photos)}), whole files")
+        pictures = len(report.photos) - len(report.without(metric))
+        axes.set_title(f"Means over the pictures ({pictures}), whole files")
         if axes.lines:
             axes.legend(fontsize=8, loc="lower right")  # where no curve comes: more bits are never worse
         with warnings.catch_warnings():

@@ -2,13 +2,14 @@
 
 Every mean is over the same pictures for all settings of a codec: a picture that a codec failed on at any setting is
 left out of all of that codec's means, and BD-rates are refused between codecs whose means are over different pictures.
+A metric's means are over the same pictures for all codecs too, and a curve's rates are means over just these.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -29,7 +30,7 @@ from lcodec.metrics.sets import SET_MEASURES, Figure
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Delta", "Mean", "Report", "axis_value", "tables", "write_data"]
+__all__ = ["Delta", "Mean", "Report", "point", "tables", "write_data"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Mean:
     bpp: float
     encode_s: float
     decode_s: float
-    metrics: dict[str, float | None]  #: over the pictures where the metric is defined; None: nowhere
+    metrics: dict[str, float | None]  #: over those of the pictures that the metric is not left out of; None: no mean
+    metric_bpp: dict[str, float | None]  #: bits per pixel of these alone, which belong to that mean on a curve
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,27 @@ class Report:
         for result in self.results:
             if (result.codec, result.digest) not in failed:
                 groups.setdefault((result.codec, result.setting), []).append(result)
-        return [_mean(group, self.metrics) for group in groups.values()]
+        without = {metric: self.without(metric) for metric in self.metrics}
+        return [_mean(group, without) for group in groups.values()]
 
-    def pictures_of(self, codec: str) -> set[str]:
-        """Return the digests of the pictures that a codec's means are over."""
+    def pictures_of(self, codec: str, metric: str) -> set[str]:
+        """Return the digests of the pictures that a codec's means of a metric are over."""
         own = [result for result in self.results if result.codec == codec]
-        return {result.digest for result in own} - {result.digest for result in own if result.error}
+        failed = {result.digest for result in own if result.error}
+        return {result.digest for result in own} - failed - self.without(metric)
+
+    def without(self, metric: str) -> set[str]:
+        """Return the digests of the pictures that are left out of all means of a metric.
+
+        They are those for which it is not defined everywhere: too small, or coded without loss by one codec at one
+        setting. Where that would leave none, as of a single picture, only those go for which it is defined nowhere, and
+        a setting at which it is not defined for all others has no mean instead.
+        """
+        done = [result for result in self.results if not result.error]
+        gaps = {result.digest for result in done if result.metrics[metric] is None}
+        if gaps < {result.digest for result in done}:
+            return gaps
+        return gaps - {result.digest for result in done if result.metrics[metric] is not None}
 
     def figures(self) -> list[Figure]:
         """Return what the measures of all pictures together consist of."""
@@ -107,16 +124,16 @@ class Report:
         for mean in self.means():
             curves[mean.codec].append(mean)
         pairs = [(codec, anchor) for anchor in self.codecs for codec in self.codecs if codec != anchor]
-        return [self._delta(metric, *pair, curves) for metric in self.metrics for pair in pairs]
-
-    def _delta(self, metric: str, codec: str, anchor: str, curves: dict[str, list[Mean]]) -> Delta:
-        if self.pictures_of(codec) != self.pictures_of(anchor):
-            return Delta(metric, codec, anchor, None, None, None, "their means are over different pictures")
-        try:
-            result = bd_rate(*_curve(metric, curves[codec]), *_curve(metric, curves[anchor]))
-        except ValueError as error:
-            return Delta(metric, codec, anchor, None, None, None, str(error))
-        return Delta(metric, codec, anchor, result.percent, result.low, result.high, None)
+        deltas = []
+        for metric in self.metrics:
+            over = {codec: self.pictures_of(codec, metric) for codec in self.codecs}
+            for codec, anchor in pairs:
+                if over[codec] == over[anchor]:
+                    deltas.append(_delta(metric, codec, anchor, curves))
+                else:
+                    why = "their means are over different pictures"
+                    deltas.append(Delta(metric, codec, anchor, None, None, None, why))
+        return deltas
 
     def record(self) -> dict[str, Any]:
         """Return everything as JSON would have it."""
@@ -130,7 +147,12 @@ class Report:
             "codecs": [_describe(name) for name in self.codecs],
             "missing": self.missing,
             "metrics": [
-                {"name": name, "title": MEASURES[name].title, "definition": MEASURES[name].definition}
+                {
+                    "name": name,
+                    "title": MEASURES[name].title,
+                    "definition": MEASURES[name].definition,
+                    "left_out": sorted(self.without(name)),
+                }
                 for name in self.metrics
             ],
             "set_metrics": [asdict(figure) for figure in self.figures()],
@@ -149,16 +171,28 @@ class Report:
         }
 
 
+def _delta(metric: str, codec: str, anchor: str, curves: dict[str, list[Mean]]) -> Delta:
+    try:
+        result = bd_rate(*_curve(metric, curves[codec]), *_curve(metric, curves[anchor]))
+    except ValueError as error:
+        return Delta(metric, codec, anchor, None, None, None, str(error))
+    return Delta(metric, codec, anchor, result.percent, result.low, result.high, None)
+
+
 def _describe(name: str) -> dict[str, str]:
     codec = open_codec(name)
     return {"name": name, "title": codec.title, "scale": codec.scale, "version": codec.version()}
 
 
-def _mean(group: list[Result], metrics: Sequence[str]) -> Mean:
-    averages = {}
-    for metric in metrics:
-        values = [value for result in group if (value := result.metrics[metric]) is not None]
-        averages[metric] = fmean(values) if values else None
+def _mean(group: list[Result], without: dict[str, set[str]]) -> Mean:
+    metrics: dict[str, float | None] = {}
+    metric_bpp: dict[str, float | None] = {}
+    for metric, left_out in without.items():
+        own = [result for result in group if result.digest not in left_out]
+        values = [value for result in own if (value := result.metrics[metric]) is not None]
+        whole = bool(own) and len(values) == len(own)
+        metrics[metric] = fmean(values) if whole else None
+        metric_bpp[metric] = fmean(result.bpp for result in own) if whole else None
     return Mean(
         codec=group[0].codec,
         setting=group[0].setting,
@@ -167,20 +201,22 @@ def _mean(group: list[Result], metrics: Sequence[str]) -> Mean:
         bpp=fmean(result.bpp for result in group),
         encode_s=fmean(result.encode_s for result in group),
         decode_s=fmean(result.decode_s for result in group),
-        metrics=averages,
+        metrics=metrics,
+        metric_bpp=metric_bpp,
     )
 
 
-def axis_value(metric: str, value: float | None) -> float | None:
-    """Return a mean on the axis of the metric's curves; None where it has no place there."""
-    if value is None:
+def point(mean: Mean, metric: str) -> tuple[float, float] | None:
+    """Return a mean's bits per pixel and its place on the axis of the metric's curves; None where it has none."""
+    bpp, value = mean.metric_bpp[metric], mean.metrics[metric]
+    if bpp is None or value is None:
         return None
     scaled = MEASURES[metric].scale(value)
-    return scaled if math.isfinite(scaled) else None
+    return (bpp, scaled) if math.isfinite(scaled) else None
 
 
 def _curve(metric: str, means: list[Mean]) -> tuple[list[float], list[float]]:
-    points = [(m.bpp, value) for m in means if (value := axis_value(metric, m.metrics[metric])) is not None]
+    points = [found for mean in means if (found := point(mean, metric)) is not None]
     return [bpp for bpp, _ in points], [value for _, value in points]
 
 
@@ -192,10 +228,14 @@ def tables(report: Report) -> list[Table]:
     from rich.table import Table
     from rich.text import Text  # names are not markup
 
-    titles = [MEASURES[name].title for name in report.metrics]
+    fewer = {name: f" ({len(gone)} left out)" for name in report.metrics if (gone := report.without(name))}
+    columns: list[str] = []
+    for name in report.metrics:  # a metric of fewer pictures stands beside their own rate
+        columns += [f"bits/pixel{fewer[name]}"] if name in fewer else []
+        columns.append(MEASURES[name].title + fewer.get(name, ""))
     means = Table(title=f"Means over the pictures ({len(report.photos)}), whole files")
     means.add_column("codec")
-    for heading in ("setting", "bits/pixel", *titles, "encode, s", "decode, s"):
+    for heading in ("setting", "bits/pixel", *columns, "encode, s", "decode, s"):
         means.add_column(heading, justify="right")
     last = None
     for mean in report.means():
@@ -204,7 +244,10 @@ def tables(report: Report) -> list[Table]:
         title = open_codec(mean.codec).title
         if mean.pictures != len(report.photos):
             title += f" ({mean.pictures} pictures)"
-        values = [_format(name, mean.metrics[name]) for name in report.metrics]
+        values = []
+        for name in report.metrics:
+            values += [_format(mean.metric_bpp[name], 3)] if name in fewer else []
+            values.append(_format(mean.metrics[name], MEASURES[name].digits))
         times = (f"{mean.encode_s:.3f}", f"{mean.decode_s:.3f}")
         means.add_row(
             "" if last == mean.codec else Text(title), f"{mean.setting:g}", f"{mean.bpp:.3f}", *values, *times
@@ -243,8 +286,8 @@ def _set_table(report: Report) -> Table:
     return table
 
 
-def _format(metric: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.{MEASURES[metric].digits}f}"
+def _format(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 # ------------------------------------------------------------------------------------------------------- data files
@@ -262,9 +305,10 @@ def write_data(report: Report, folder: Path) -> None:
         head = (names[r.digest], r.codec, f"{r.setting:g}", r.bytes, _number(r.bpp))
         rows.append((*head, *values, f"{r.encode_s:.4f}", f"{r.decode_s:.4f}", r.error or ""))
     _write_csv(folder / "pictures.csv", rows)
-    rows = [("codec", "setting", "pictures", "bytes", "bpp", *report.metrics, "encode_s", "decode_s")]
+    rates = [f"{name}_bpp" for name in report.metrics]
+    rows = [("codec", "setting", "pictures", "bytes", "bpp", *report.metrics, *rates, "encode_s", "decode_s")]
     for m in report.means():
-        values = [_number(m.metrics[name]) for name in report.metrics]
+        values = [_number(found[name]) for found in (m.metrics, m.metric_bpp) for name in report.metrics]
         size = (m.pictures, f"{m.bytes:.1f}", _number(m.bpp))
         rows.append((m.codec, f"{m.setting:g}", *size, *values, f"{m.encode_s:.4f}", f"{m.decode_s:.4f}"))
     _write_csv(folder / "means.csv", rows)

@@ -16,7 +16,7 @@ Importing this package loads NumPy but not Pillow.
 from lcodec.picture.picture import METADATA, WHITE, Picture, parse_colour
 from lcodec.picture.pillow import from_image, to_image, to_info
 from lcodec.picture.read import READS, picture_size, read_picture
-from lcodec.picture.write import WRITES, write_picture
+from lcodec.picture.write import WRITES, check_sides, write_picture
 
 __all__ = [
     "METADATA",
@@ -24,6 +24,7 @@ __all__ = [
     "WHITE",
     "WRITES",
     "Picture",
+    "check_sides",
     "from_image",
     "parse_colour",
     "picture_size",

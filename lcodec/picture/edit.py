@@ -44,16 +44,20 @@ def cropped(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
     return _with_size(replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha))
 
 
-def size_after(picture: Picture, wanted: tuple[int, int] | float) -> tuple[int, int]:
-    """Return the width and height that resizing gives: those asked for, 0 being what keeps the shape, or percent."""
-    width, height = picture.width, picture.height
-    if not isinstance(wanted, tuple):
-        return max(1, round(width * wanted / 100)), max(1, round(height * wanted / 100))
-    new_width, new_height = wanted
-    return (
-        new_width or max(1, round(width * new_height / height)),
-        new_height or max(1, round(height * new_width / width)),
-    )
+def size_after(size: tuple[int, int], wanted: tuple[int, int] | float, max_pixels: int) -> tuple[int, int]:
+    """Return the width and height that resizing gives: those asked for, 0 being what keeps the shape, or percent.
+
+    Raises LimitError where these are more than `max_pixels`.
+    """
+    width, height = size
+    if isinstance(wanted, tuple):
+        new_width = wanted[0] or max(1, round(width * wanted[1] / height))
+        new_height = wanted[1] or max(1, round(height * wanted[0] / width))
+    else:
+        new_width, new_height = max(1, round(width * wanted / 100)), max(1, round(height * wanted / 100))
+    if new_width * new_height > max_pixels:
+        raise LimitError(f"{new_width}x{new_height} is over the limit of {max_pixels} pixels")
+    return new_width, new_height
 
 
 def resized(picture: Picture, wanted: tuple[int, int] | float, max_pixels: int) -> Picture:
@@ -69,9 +73,7 @@ def resized(picture: Picture, wanted: tuple[int, int] | float, max_pixels: int) 
     """
     from PIL import Image
 
-    size = size_after(picture, wanted)
-    if size[0] * size[1] > max_pixels:
-        raise LimitError(f"{size[0]}x{size[1]} is over the limit of {max_pixels} pixels")
+    size = size_after((picture.width, picture.height), wanted, max_pixels)
     image = to_image(picture)
     multiplied = {"RGBA": "RGBa", "LA": "La"}.get(image.mode, image.mode)
     image = image.convert(multiplied).resize(size, Image.Resampling.LANCZOS).convert(image.mode)

@@ -129,7 +129,10 @@ def _open_jxl(file: BinaryIO, max_pixels: int) -> tuple[Image.Image, Said]:
         raise LimitError(f"{size} pixels are more than the limit of {max_pixels} (see --max-pixels)")
     if header.floating:
         raise PictureError("floating-point samples are not supported")
-    image = _open(file, "JXL")
+    try:
+        image = _open(file, "JXL")
+    except RuntimeError as error:  # which says of any damage no more than how to build libjxl
+        raise PictureError("the picture is damaged or truncated") from error
     said = Said(image.info.get("icc_profile"), xmp=header.xmp, bits=header.bits)
     if header.packed_xmp:
         said.texts.append("XMP left out: compressed by Brotli")

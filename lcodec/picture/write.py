@@ -20,7 +20,7 @@ from lcodec.picture.picture import METADATA, WHITE, Picture
 from lcodec.picture.pillow import to_image
 from lcodec.picture.read import Note, ignore
 
-__all__ = ["WRITES", "write_picture"]
+__all__ = ["WRITES", "check_sides", "write_picture"]
 
 #: The formats written: Pillow's name and options. Measured on 768x512 photos, one core: PNG level 3 takes 47 ms for
 #: 675 kB (level 6: 133 ms, 678 kB), lossless WebP with method 1 47 ms for 617 kB (its defaults: 186 ms, 592 kB).
@@ -33,6 +33,8 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "bmp": ("BMP", {}),
     "npy": ("", {}),  # an array of samples (height, width, channels), alpha last; neither goes through Pillow
 }
+#: The longest side in pixels of formats with a limit that a picture may be over, by Pillow's names of them.
+_SIDE_MAX = {"JPEG": ("JPEG", 65_500), "WEBP": ("WebP", 16_383)}  # libjpeg's, which writes that to standard error
 _KEEPS_METADATA = {"png", "jpg", "webp", "tiff"}
 _KEEPS_ALPHA = {"png", "webp", "tiff", "npy"}
 
@@ -70,6 +72,7 @@ def write_picture(
     """
     if format not in WRITES:
         raise PictureError(f"cannot write the format {format!r} (one of {', '.join(WRITES)})")
+    check_sides(WRITES[format][0], picture.width, picture.height)
     if picture.alpha is not None and format not in _KEEPS_ALPHA:
         red, green, blue = background
         note(f"{format} keeps no transparency: flattened on rgb({red},{green},{blue})")
@@ -98,6 +101,13 @@ def write_picture(
     target.write(data.getbuffer())
 
 
+def check_sides(name: str, width: int, height: int) -> None:
+    """Raise PictureError where a format, by Pillow's name, cannot hold a picture of this size."""
+    title, most = _SIDE_MAX.get(name, ("", max(width, height)))
+    if max(width, height) > most:
+        raise PictureError(f"{title} holds at most {most:,} pixels a side, and the picture is {width}x{height}")
+
+
 def _saved(picture: Picture, format: str, described: dict[str, Any], jpeg_quality: int | None = None) -> BytesIO:  # noqa: A002
     """Encode with these options, which hold the metadata."""
     data = BytesIO()
@@ -107,7 +117,7 @@ def _saved(picture: Picture, format: str, described: dict[str, Any], jpeg_qualit
     try:
         with _room(picture) if format == "jpg" else nullcontext():
             to_image(picture).save(data, name, **options | described)
-    except (OSError, ValueError, RuntimeError) as error:  # JPEG ends at 65,500 and WebP at 16,383 pixels a side
+    except (OSError, ValueError, RuntimeError) as error:
         size = f"{picture.width}x{picture.height}"
         raise PictureError(f"a picture of {size} cannot be written as {format}: {error}") from error
     return data

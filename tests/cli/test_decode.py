@@ -149,6 +149,24 @@ def test_parts_and_sizes_that_make_no_sense(run: Run, coded: Path, arguments: li
     assert not coded.with_suffix(".png").exists()
 
 
+@pytest.mark.parametrize(
+    ("size", "form", "code", "said"),
+    [
+        ("65501x1", "jpg", 1, "JPEG holds at most 65,500 pixels a side, and the picture is 65501x1"),
+        ("1x16384", "webp", 1, "WebP holds at most 16,383 pixels a side, and the picture is 1x16384"),
+        ("99999x99999", "png", 5, "99999x99999 is over the limit of "),
+    ],
+)
+def test_a_size_that_cannot_be_written_is_refused_before_decoding(
+    size: str, form: str, code: int, said: str, run: Run, coded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcodec.codec.decode", None)
+    for dry in ([], ["-n"]):
+        result = run("decode", coded, "--resize", size, "--format", form, *dry)
+        assert result.code == code
+        assert result.err.startswith(f"lcodec: {coded}: {said}")
+
+
 def test_run_over_folders_knows_another_size(run: Run, coded: Path, tmp_path: Path) -> None:
     arguments = ["decode", "-r", coded.parent, "-O", tmp_path / "out", "--json"]
     assert "skipped" not in run(*arguments).records[0]

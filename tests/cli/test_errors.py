@@ -179,11 +179,16 @@ def test_dry_run_of_a_folder_that_would_be_made(run: Run, photo: Path, tmp_path:
     assert not (tmp_path / "new").exists()
 
 
+def test_an_empty_name_is_no_model(run: Run, photo: Path, coded: Path) -> None:
+    for arguments in (("encode", photo), ("decode", coded)):
+        result = run(*arguments, "-m", "")
+        assert (result.code, result.err) == (4, "lcodec: the name of the model is empty\n")
+
+
 def test_a_folder_is_no_model(run: Run, photo: Path, tmp_path: Path) -> None:
-    for name in (str(tmp_path), ""):
-        result = run("encode", "-m", name, photo)
-        assert result.code == 4
-        assert "is a folder, no model's file (LCODEC_MODELS names a folder of models)" in result.err
+    result = run("encode", "-m", tmp_path, photo)
+    assert result.code == 4
+    assert "is a folder, no model's file (LCODEC_MODELS names a folder of models)" in result.err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -206,6 +211,33 @@ def test_what_standard_output_does_not_take_is_an_error(
             result = subprocess.run(limited, stdout=part, stderr=subprocess.PIPE, env=environment, check=False)
         assert result.returncode == 1
         assert b"cannot write to standard output: File too large" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("encode", "-o", "a.lcdc"), ("encode", "-O", "out"), ("encode", "-r", ".")])
+def test_a_folder_that_is_gone_is_not_standard_output(
+    words: tuple[str, ...], run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    try:
+        gone.rmdir()
+    except OSError:
+        pytest.skip("this system removes no folder that a process is in")
+    result = run(*words, photo)
+    said = "lcodec: the folder that the command runs in is gone: No such file or directory\n"
+    assert (result.code, result.err) == (1, said)
+
+
+def test_an_error_without_a_file_is_not_put_down_to_standard_output(
+    run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr("lcodec.cli.batch.folders.plan", fail)
+    result = run("encode", photo)
+    assert (result.code, result.err) == (1, "lcodec: no more processes\n")
 
 
 def test_only_a_named_pipe_that_the_user_named_is_written_to(run: Run, photo: Path, coded_bytes: bytes) -> None:
@@ -277,6 +309,12 @@ def test_device_is_written_to_and_not_replaced(run: Run, photo: Path) -> None:
         ["encode", "a.png", "a.lcdc"],
         ["decode", "a.lcdc", "--format", "gif"],
         ["info"],
+        *([*words, ""] for words in (["encode"], ["decode"], ["info"], ["eval"])),
+        *(["encode", "a.png", option, ""] for option in ("-o", "-O", "--files-from")),
+        ["eval", "a.png", "-O", ""],
+        ["train", ".", "--steps", "1", "-O", ""],
+        ["eval", "a.png", "-"],
+        *([*words, "-O", "-"] for words in (["encode", "a.png"], ["eval", "a.png"], ["train", ".", "--steps", "1"])),
     ],
 )
 def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,6 +323,18 @@ def test_usage(run: Run, arguments: list[str], tmp_path: Path, monkeypatch: pyte
     assert (result.code, result.out) == (2, b"")
     assert result.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_name_is_a_stream_s_is_named_with_its_own(
+    run: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("encode", photo, "-O", "./-").code == 0
+    assert (tmp_path / "-" / "photo.lcdc").exists()
+    photo.rename(tmp_path / "-" / "photo.png")
+    refused = run("eval", "-", "--codec", "webp", "--metric", "psnr")
+    assert (refused.code, "./- names" in refused.err) == (2, True)
+    assert run("eval", "./-", "--codec", "webp@50", "--metric", "psnr").code == 0
 
 
 def test_usage_error_is_short_and_points_to_the_help(run: Run) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from lcodec.compare import evaluate, plots, sets
 from lcodec.compare.codecs import RIVALS, Codec
 from lcodec.compare.plan import make_plan
+from lcodec.compare.report import Report, point
 from lcodec.errors import LcodecError
 from lcodec.picture import Picture
 from lcodec.zoo import Zoo
@@ -319,12 +320,56 @@ def test_a_failing_codec_costs_only_its_own_results(run: Run, folder: Path) -> N
     Image.new("RGB", (16400, 16), "red").save(folder / "wide.png")  # WebP ends at 16,383
     result = run("eval", folder, *FAST, "--json")
     assert result.code == 1
-    assert "wide.png: webp@20: " in result.err
+    assert "wide.png: webp@20: WebP holds at most 16,383 pixels a side" in result.err
     (report,) = result.records
     assert {(m["codec"], m["pictures"]) for m in report["means"]} == {("jpeg-420", 3), ("jpeg-444", 3), ("webp", 2)}
     refused = [d for d in report["bd_rates"] if "webp" in {d["codec"], d["anchor"]}]
     assert len(refused) == 2 * 2 * 2  # pairs, each way, metrics
     assert all(d["refused"] == "their means are over different pictures" for d in refused)
+
+
+def test_a_picture_without_a_metric_is_left_out_of_its_curves_with_its_rate(
+    run: Run, folder: Path, crop: Image.Image, tmp_path: Path
+) -> None:
+    asked = ("--codec", "jpeg@20,80", "--codec", "webp@20,80", "--metric", "psnr", "--metric", "ms-ssim")
+    crop.resize((161, 161)).save(folder / "a.png")  # the only one for MS-SSIM
+    (alone,) = run("eval", folder, *asked, "--json").records
+    Image.new("L", (160, 400), 255).save(folder / "white.png")  # coded without loss, at far lower rates
+    out = tmp_path / "out"
+    result = run("eval", folder, *asked, "--json", "--out", out)
+    assert result.code == 0
+    left_out = "too small for it, or coded without loss at a setting"
+    assert f"lcodec: left out of PSNR: white.png: {left_out}\n" in result.err
+    assert f"lcodec: left out of MS-SSIM: b.png, white.png: {left_out}\n" in result.err
+    (report,) = result.records
+    assert report["bd_rates"] == alone["bd_rates"]
+    assert all(delta["refused"] is None for delta in report["bd_rates"])
+    for mean, other in zip(report["means"], alone["means"], strict=True):
+        assert (mean["metrics"], mean["metric_bpp"]) == (other["metrics"], other["metric_bpp"])
+        assert mean["metric_bpp"]["psnr"] == other["bpp"] > mean["bpp"]
+        assert mean["metric_bpp"]["ms-ssim"] != other["bpp"]
+    with (out / "means.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["psnr_bpp"]) for row in rows] == [pytest.approx(m["bpp"], abs=1e-6) for m in alone["means"]]
+    text = " ".join(run("eval", folder, *asked).out.decode().split())
+    assert "PSNR, dB (1 left out)" in text
+    assert "MS-SSIM (2 left out)" in text
+
+
+def test_where_no_picture_has_a_metric_everywhere_settings_are_left_out_instead() -> None:
+    def result(digest: str, setting: float, psnr: float | None) -> evaluate.Result:
+        return evaluate.Result(digest, "webp", "1", setting, bpp=setting / 10, metrics={"psnr": psnr})
+
+    found = {"a": (30.0, 40.0, None), "b": (20.0, None, None), "c": (None, None, None)}
+    results = [
+        result(name, setting, psnr)
+        for name, values in found.items()
+        for setting, psnr in zip((10, 20, 30), values, strict=True)
+    ]
+    report = Report([], [], ["webp"], {}, ["psnr"], results)
+    assert report.without("psnr") == {"c"}
+    assert [mean.metrics["psnr"] for mean in report.means()] == [25, None, None]
+    assert [point(mean, "psnr") for mean in report.means()] == [(1, 25), None, None]
 
 
 def test_curves_that_do_not_overlap_are_refused(run: Run, photo: Path) -> None:

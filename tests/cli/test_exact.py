@@ -45,6 +45,15 @@ def test_text_comes_back_as_it_was(run: Run, text: Path, tmp_path: Path) -> None
         assert (pixels_of(tmp_path / "part.png") == TEXT[16:56, 8:68]).all()
 
 
+def test_a_target_that_is_met_without_loss_says_so(run: Run, text: Path) -> None:
+    result = run("encode", text, "-e", "0", "--min-psnr", "30")
+    assert result.code == 0
+    assert "  lossless, over 30.00 dB, " in result.err
+    assert "inf" not in result.err
+    (record,) = run("encode", text, "-f", "-e", "0", "--min-psnr", "30", "--json").records
+    assert (record["reached"], record["slack"]) == (None, None)
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
 def test_other_kinds_of_samples(run: Run, tmp_path: Path, mode: str) -> None:
     image = Image.fromarray(TEXT).convert(mode)

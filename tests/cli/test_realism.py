@@ -71,7 +71,7 @@ def test_info_says_what_the_file_asks_for(
         result = run("decode", coded, *options)
         assert (result.code, result.err.count("\n")) == (4, 1)
         assert f"{record['entropy_id']}-{record['synthesis_id']}" in result.err
-        assert "--realism 0 shows the file with golden" in result.err
+        assert "; realism 0 shows the file with golden" in result.err
     assert run("decode", coded, "--realism", "0").code == 0
 
 

@@ -123,6 +123,8 @@ def test_version_everywhere(run: Run) -> None:
         (["encode", "https://example.org/a.png"], "https://example.org/a.png is not a file (lcodec does not download)"),
         (["info", "http://example.org/a.lcdc"], "http://example.org/a.lcdc is not a file (lcodec does not download)"),
         (["eval", "ftp://example.org/a.png"], "ftp://example.org/a.png is not a file (lcodec does not download)"),
+        (["encode", ""], "the name is empty."),
+        (["encode", "a.png", "-O", ""], "the name is empty."),
         (["encode", "a.png", "a.lcdc"], "use -o a.lcdc"),
         (["decode", "a.lcdc", "a.jpeg"], "use -o a.jpeg"),
         (["info", "."], ". is a folder (-r takes what is in it)"),
@@ -176,7 +178,7 @@ def test_decode_with_a_model_by_name_and_by_file(run: Run, coded: Path, monkeypa
     coding._zoo_of.cache_clear()
     missing = run("decode", coded)
     assert missing.code == 4
-    assert "-m names its file, LCODEC_MODELS its folder" in missing.err
+    assert "the option model names its file, LCODEC_MODELS its folder" in missing.err
     assert run("decode", coded, "-m", file, "-o", "-", "--format", "npy").out == plain
     coding._zoo_of.cache_clear()
 

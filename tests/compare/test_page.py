@@ -83,6 +83,26 @@ def test_a_large_set_shows_its_first_pictures(
 
 
 @needs_browser
+def test_a_picture_that_is_left_out_of_a_metric_is_named_and_not_drawn(browser: Browser, tmp_path: Path) -> None:
+    Image.effect_noise((40, 32), 30).save(tmp_path / "noise.png")
+    Image.new("L", (40, 32), 255).save(tmp_path / "white.png")  # coded without loss
+    out = tmp_path / "report"
+    asked = ["--codec", "jpeg-420@40", "--metric", "psnr", "--metric", "nlpd"]
+    assert main(["eval", str(tmp_path), *asked, "--out", str(out)]) == 0
+    browser.open(out / "report.html", 1400)
+    notes = browser.run("return document.getElementById('notes').textContent")
+    assert notes == "Left out of PSNR: white.png: too small for it, or coded without loss at a setting"
+    heads = browser.run("return [...document.querySelectorAll('#table thead th')].map(cell => cell.textContent)")
+    assert heads[2:6] == ["bits/pixel", "bits/pixel (1 left out)", "PSNR, dB (1 left out)", "NLPD"]
+    of_all, of_one = browser.run(
+        "return [...document.querySelectorAll('#table td')].slice(1, 3).map(d => d.textContent)"
+    )
+    assert of_all != of_one
+    assert browser.run("return dots[0].point.bpp.toFixed(3)") == of_one
+    assert browser.console() == []
+
+
+@needs_browser
 @pytest.mark.parametrize("width", [1400, 400])
 def test_the_page_shows_the_report(browser: Browser, page: Path, width: int) -> None:
     browser.open(page, width)

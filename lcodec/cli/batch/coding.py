@@ -273,14 +273,25 @@ class Decoding:
     def check(self, source: BinaryIO) -> None:
         """As in `Coding`: the checksum is verified, and the model looked for."""
         from lcodec.container import unpack
-        from lcodec.picture.edit import check_crop
 
         header = unpack(files.read_coded(source)).header
         if header.width * header.height > self.max_pixels:
             raise LimitError(f"{header.width}x{header.height} is over the limit of {self.max_pixels} pixels")
-        if self.crop is not None:
-            check_crop((header.width, header.height), self.crop)
+        self._check_size(header)
         _zoo().find(header.entropy_id, header.synthesis_id, self.model, self.realism)
+
+    def _check_size(self, header: Header) -> None:
+        """Refuse what cannot be cut out, resized or written, before time is spent on decoding."""
+        from lcodec.picture import WRITES, check_sides
+        from lcodec.picture.edit import check_crop, size_after
+
+        size = header.width, header.height
+        if self.crop is not None:
+            check_crop(size, self.crop)
+            size = self.crop[:2]
+        if self.resize is not None:
+            size = size_after(size, self.resize, self.max_pixels)
+        check_sides(WRITES[self.format][0], *size)
 
     def is_whole(self, output: BinaryIO) -> bool:
         """As in `Coding`: a picture that can be read to its end."""
@@ -299,6 +310,8 @@ class Decoding:
         from lcodec.picture import write_picture
 
         data = files.read_coded(source)
+        header = read_header(data)
+        self._check_size(header)
         zoo = _zoo()
         picture = codec.decode(
             data,
@@ -321,7 +334,6 @@ class Decoding:
             jpeg_quality=self.jpeg_quality,
             note=notes.append,
         )
-        header = read_header(data)
         name = zoo.name_of(header.entropy_id, header.synthesis_id) if self.model is None else zoo.load(self.model).name
         return Coded(written, header, name or header.entropy_id.hex(), tuple(notes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,10 @@ class Report:
         )
 
     def record(self, job: Job) -> dict[str, Any]:
-        """Return the same for programs; targets only where one was asked for."""
+        """Return the same for programs; targets only where one was asked for.
+
+        A floor of PSNR that a lossless file meets is reached by infinity, for which JSON has null: so is the slack.
+        """
         header, found = self.header, self.found
         met = (
             {
@@ -75,4 +79,6 @@ def _met(found: Found) -> str:
     target, slack = found.target, found.slack
     if target.is_size:
         return f"{slack:.1%} under {target.say(target.value)}, {found.codings} codings"
+    if math.isinf(found.reached):  # the PSNR of equal pictures
+        return f"lossless, over {target.say(target.value)}, {found.codings} codings"
     return f"{target.say(found.reached)}, {slack:.2g} over {target.say(target.value)}, {found.codings} codings"
