@@ -64,7 +64,8 @@ class Target:
             case "min-psnr":
                 return f"{value:.2f} dB"
             case "min-ms-ssim":
-                return f"MS-SSIM {value:.4f}"
+                digits = 4 if value in {0, 1} else max(4, 1 - math.floor(math.log10(1 - value)))
+                return f"MS-SSIM {value:.{digits}f}"
 
 
 @dataclass(frozen=True)

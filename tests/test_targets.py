@@ -88,6 +88,12 @@ def test_out_of_reach(ends: tuple[int, int]) -> None:
         encode_to(PICTURE, MODEL, Target("min-psnr", 20), zoo=ZOO, memory=1)
 
 
+@given(st.floats(0, 1))
+def test_a_floor_of_ms_ssim_is_told_from_one(value: float) -> None:
+    said = Target("min-ms-ssim", value).say(value)
+    assert (float(said.removeprefix("MS-SSIM ")) == 1) == (value == 1)
+
+
 def test_ends_of_the_scale(ends: tuple[int, int]) -> None:
     assert encode_to(PICTURE, MODEL, Target("max-size", ends[0]), zoo=ZOO).reached <= ends[0]
     assert encode_to(PICTURE, MODEL, Target("max-size", 10 * ends[1]), zoo=ZOO).data == encode(PICTURE, MODEL, 100)
