@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.defaults import MEMORY
 from lcodec.effort import EFFORT_MAX, encoder, levels, match, refine
-from lcodec.effort.descent import Descent, relaxed
+from lcodec.effort.descent import FASTEST, SLOWEST, STEADY, Descent, Pace, relaxed
 from lcodec.effort.measure import measure_choice
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.coder import SymbolEncoder
@@ -50,6 +51,29 @@ GENERATOR = np.random.default_rng(5)
 
 def floats(*shape: int) -> np.ndarray:
     return GENERATOR.standard_normal(shape).astype(np.float32)
+
+
+def test_steps_are_shorter_where_gradients_turn() -> None:
+    """By the angle in the metric of the curvature, within bounds, whatever the gradients are."""
+    curvature = GENERATOR.uniform(1, 50, 8).astype(np.float32)
+    one = floats(5, 4, 8)
+    # Two directions at an angle whose cosine is the one aimed at, in the metric of the curvature.
+    across = floats(5, 4, 8)
+    across -= one * np.float32(np.vdot(across, one / curvature) / np.vdot(one, one / curvature))
+    across *= np.sqrt(np.vdot(one, one / curvature) / np.vdot(across, across / curvature), dtype=np.float32)
+    turned = STEADY * one + math.sqrt(1 - STEADY**2) * across
+    steady, slower, faster, none = (Pace() for _ in range(4))
+    steady.look(turned.astype(np.float32), 5 * one, curvature)
+    assert steady.factor == pytest.approx(1, rel=1e-5)
+    none.look(one, np.zeros_like(one), curvature)
+    assert none.factor == 1
+    slower.look(one, -3 * one, curvature)
+    faster.look(one, 2 * one, curvature)
+    assert SLOWEST <= slower.factor < 1 < faster.factor <= FASTEST
+    for _ in range(20):
+        slower.look(one, -one, curvature)
+        faster.look(one, one, curvature)
+    assert (slower.factor, faster.factor) == (SLOWEST, FASTEST)
 
 
 @pytest.mark.parametrize("network", [analysis, synthesis])

@@ -130,7 +130,7 @@ def make(given: Given) -> None:
     panes[2].set_xscale("log")
     panes[2].set_ylim(0, 1.15 * max(float(row["true_nats"]) for row in rows))
     panes[2].set_xlabel("training steps")
-    panes[2].set_ylabel("bound, nats (dashed: the divergence)")
+    panes[2].set_ylabel("bound, nats (dashed: true)")
     panes[2].legend(**below)
     save(figure, given, "divergence")
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lcodec.arrays import EFFORT
-from lcodec.effort.descent import Descent, relaxed
+from lcodec.effort.descent import Descent, Pace, relaxed
 from lcodec.effort.match import Judge
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel
@@ -167,6 +167,7 @@ class Encoder:
         window: Pixels,
         parts: Sequence[float],
         factors: Sequence[float],
+        pace: Pace | None = None,
     ) -> Rdoq:
         """The choice of symbols of latents that moved to make up for each other's errors.
 
@@ -176,6 +177,7 @@ class Encoder:
             window: (H, W, 1 or 3), the region's pixels.
             parts: of the way to the optimum, for each step.
             factors: of the weights that errors have: in the draft of each step, and then in the choice.
+            pace: by which the parts are multiplied, and which looks at the gradients.
 
         Raises:
             ModelError: what is needed was not measured for the model.
@@ -185,11 +187,17 @@ class Encoder:
         padded = pad(colour(window)[None], LATENT_STRIDE)[0]
         halo = self._model.architecture.synthesis_halo
         descent = Descent(self._model.decoder, halo, *self._gains, padded, *self._cost)
+        before: Floats | None = None
         for part, factor in zip(parts, factors[:-1], strict=True):
             choose = choice.weighted(factor)
             draft = self._drafting().encode(latents, hyper_latents, self.quality_step, choose)
             decoded = (draft.values / MEAN_STEPS).astype(np.float32)
-            choice = choice.of(relaxed(choice.wanted, decoded, descent.gradient(decoded), curvature, part))
+            gradient = descent.gradient(decoded)
+            if pace:
+                if before is not None:
+                    pace.look(gradient, before, curvature)
+                before, part = gradient, part * pace.factor  # noqa: PLW2901
+            choice = choice.of(relaxed(choice.wanted, decoded, gradient, curvature, part))
         return choice.weighted(factors[-1])
 
     def moved(self, choose: Rdoq) -> Floats:

@@ -19,7 +19,7 @@ from functools import cache, partial
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.effort.descent import OF_TWO, TILE
+from lcodec.effort.descent import OF_TWO, TILE, Pace
 from lcodec.effort.encoder import CHOICE, DESCENT, HALO, Encoder, measured, tile_side
 from lcodec.effort.match import NOTHING, Tried, least, match, smallest
 from lcodec.effort.rdoq import Rdoq
@@ -123,8 +123,8 @@ class Effort:
         self._model, self._aim = model, model.goal.aim
         self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region of a matched level
         self._encoder_at = partial(Encoder, engine, model, entropy, cache(lambda: engine.drafting(model)))
-        # Of the regions that were probed: their latents so far, and their codes without effort.
-        self._moved: dict[Region, _Latents] = {}
+        # Of the regions that were probed: their latents and pace so far, and their codes without effort.
+        self._moved: dict[Region, tuple[_Latents, Pace]] = {}
         self._known: dict[Region, list[Tried]] = {}
         self._count = self._iterations = 0  # steps of a descent, and of annealing
         if level and not self._too_small(*(side * LATENT_STRIDE for side in layout.size)):
@@ -225,11 +225,11 @@ class Effort:
     def _go_on(self, pixels: Pixels, region: Region, stage: int, progress: Callable[[float], None]) -> float:
         """Distortion of a region after one stage more, of latents that are kept."""
         window = window_of(region, pixels)
-        kept = self._moved.get(region) or self._encoder.analyse(pixels, region)
-        kept, choose = self._passed(kept, window, stage, progress)
-        self._moved[region] = kept
+        kept, pace = self._moved.get(region) or (self._encoder.analyse(pixels, region), Pace())
+        kept, choose = self._passed(kept, window, pace, stage, progress)
+        self._moved[region] = kept, pace
         if choose is None:
-            choose = self._descend(kept, window, annealed=True)
+            choose = self._descend(kept, window, pace, annealed=True)
         progress(1)
         return self._encoder.judge(window)(self._encoder.encode(*kept, choose)).distortion
 
@@ -239,11 +239,11 @@ class Effort:
         return range(0 if self._count else LOOKS, LOOKS + (self._iterations > 0))
 
     def _passed(
-        self, kept: _Latents, window: Pixels, stage: int, progress: Callable[[float], None]
+        self, kept: _Latents, window: Pixels, pace: Pace, stage: int, progress: Callable[[float], None]
     ) -> tuple[_Latents, Rdoq | None]:
         """The latents of a region after a stage, and the choice of symbols that a descent ended with."""
         if stage < LOOKS:
-            choose = self._descend(kept, window, first=stage == 0)
+            choose = self._descend(kept, window, pace, first=stage == 0)
             return (self._encoder.moved(choose), kept[1]), choose
         return self._encoder.refine(*kept, window, self._iterations, progress), None
 
@@ -251,6 +251,7 @@ class Effort:
         self,
         kept: _Latents,
         window: Pixels,
+        pace: Pace,
         *,
         first: bool = False,
         annealed: bool = False,
@@ -261,6 +262,7 @@ class Effort:
         Args:
             kept: latents of the region so far.
             window: its pixels.
+            pace: of its descents so far.
             first: of the region's descents.
             annealed: the last one, after annealing.
             heavier: factor of the weights.
@@ -269,7 +271,7 @@ class Effort:
         parts = [begin + (end - begin) * index / steps for index in range(steps)]
         lighter = LIGHTER * heavier * self._encoder.curvature_factor
         factors = [1.0 if first else lighter, *steps * [lighter]]
-        return self._encoder.descend(*kept, window, parts, factors)
+        return self._encoder.descend(*kept, window, parts, factors, pace)
 
     def code(
         self,
@@ -305,15 +307,16 @@ class Effort:
         tried = list(others) if self.quality_step == self._asked.quality_step else []
         judge, annealed = self._encoder.judge(window), self._iterations > 0
         if region in self._moved:
-            kept = self._moved.pop(region)
+            kept, pace = self._moved.pop(region)
         else:
+            pace = Pace()
             for stage in self._stages:
-                kept, _ = self._passed(kept, window, stage, progress)
+                kept, _ = self._passed(kept, window, pace, stage, progress)
         if annealed:
             tried.append(judge(encode(*kept)))
         for heavier in HEAVIER if annealed and self._count else HEAVIER[:1]:
             if self._count:
-                choose = self._descend(kept, window, annealed=annealed, heavier=heavier)
+                choose = self._descend(kept, window, pace, annealed=annealed, heavier=heavier)
             else:
                 choose = self._encoder.choice(kept[0]) or self._encoder.unmeasured(kept[0])
             start = judge(encode(*kept, choose))
