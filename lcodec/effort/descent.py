@@ -33,8 +33,8 @@ OF_TWO = (1.5, 0.7)
 
 #: Of the gradients of two steps in a row, the cosine of the angle that `Pace` aims at, and the least that it goes by.
 #: Parts of validation photos at three qualities, equal distortion: without a pace, files of level 4 were 0.7 % larger
-#: with `ms-ssim`, 0.4 % with `mse-fast`, and as large with `mse`, than with a cosine of 0.7; with that, those of level 5
-#: were 0.9 % larger with `mse-fast`, 0.1 and 0.4 % with the others, than with 0.8. To stop where the estimated cost,
+#: with `ms-ssim`, 0.4 % with `mse-fast`, and as large with `mse`, than with a cosine of 0.7; with 0.7, files of level
+#: 5 were 0.9 % larger with `mse-fast`, 0.1 and 0.4 % with the others, than with 0.8. To stop where the estimated cost,
 #: bits and distortion, begins to rise lost 0.4 % with `mse`. Other lengths of level 2's second step gained nothing.
 STEADY, LEAST = 0.8, 0.2
 #: Within which a pace stays.
