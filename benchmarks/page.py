@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.common import RESULTS, ROOT, shipped
 from lcodec.cli import main as lcodec
 from lcodec.defaults import MODEL
-from tests.support.browser import Browser
+from tests.support.browser import Browser, programs
 
 PHOTO = ROOT / "tests" / "data" / "photo.jpg"
 PICTURE = RESULTS / "page.jpg"
@@ -31,6 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
     parser.add_argument("--out", type=Path, default=PICTURE, help="JPEG to write")
     out: Path = parser.parse_args().out.resolve()
+    if programs() is None:
+        parser.error("chromium and chromedriver are not both on the PATH")
     codecs = [f"--codec={name}" for name in CODECS]
     with tempfile.TemporaryDirectory() as folder:
         report, shot = Path(folder) / "report", Path(folder) / "page.png"
