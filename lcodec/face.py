@@ -168,12 +168,11 @@ def encode(
     target = _target(asked)
     _check(effort=effort, device=device, max_pixels=max_pixels, memory=memory)
     picture = _prepared(_picture(image, max_pixels), alpha, background, metadata)
-    zoo = _zoo()
-    loaded = zoo.load(_model(model))
+    loaded = _zoo().load(_model(model))
     code = partial(codec.encode, effort=effort, device=device, memory=memory)
     if target is None:
         return code(picture, loaded, asked.get("quality", QUALITY))
-    return encode_to(picture, loaded, target, code=code, zoo=zoo, device=device, memory=memory).data
+    return encode_to(picture, loaded, target, code=code, zoo=_zoo(), device=device, memory=memory).data
 
 
 def write(path: PathLike, image: Encodable, **options: Unpack[EncodeOptions]) -> None:
@@ -363,12 +362,11 @@ def _prepared(picture: Picture, alpha: str, background: str, metadata: str | Col
 
 
 def _target(asked: dict[str, float]) -> Target | None:
-    for keyword, value in asked.items():
-        if keyword in _TARGETS:
-            name, bound = _TARGETS[keyword]
-            if not 0 < value < bound:
-                raise UsageError(f"{keyword} must be over 0 and {'finite' if bound == math.inf else 'below 1'}")
-            return Target(name, value)
+    for keyword in asked.keys() & _TARGETS.keys():
+        name, bound = _TARGETS[keyword]
+        if not 0 < asked[keyword] < bound:
+            raise UsageError(f"{keyword} must be over 0 and {'finite' if bound == math.inf else 'below 1'}")
+        return Target(name, asked[keyword])
     return None
 
 
@@ -379,8 +377,7 @@ def _check(*, device: str, effort: object = 0, **counts: object) -> None:
     for name, value in {"effort": effort, **counts}.items():
         if isinstance(value, bool) or not isinstance(value, Integral):  # Python counts with True
             raise TypeError(f"{name} must be an integer, not {value!r}")
-    for name, value in counts.items():
-        if value < 1:  # type: ignore[operator]
+        if name in counts and value < 1:
             raise UsageError(f"{name} must be at least 1, not {value}")
 
 
@@ -391,16 +388,13 @@ def _number(name: str, value: Any) -> float:
 
 
 def _model(value: Any) -> str:
-    name = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if not isinstance(name, str):
+    if not isinstance(value, str | os.PathLike):
         raise TypeError(f"model must be a name or a path, not {value!r}")
-    return name
+    return os.fspath(value)
 
 
 def _bytes(data: Bytes) -> bytes:
-    if isinstance(data, bytes):
-        return data
     try:
-        return bytes(memoryview(data))
+        return data if isinstance(data, bytes) else bytes(memoryview(data))
     except TypeError:
         raise TypeError(f"an lcodec file is bytes, not {type(data).__name__} (read opens a path)") from None
