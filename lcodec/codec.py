@@ -246,7 +246,7 @@ class _Shares:
         Raises:
             CancelledError: nobody waits for it.
         """
-        crew.check()  # annealing passes through no other
+        crew.check()  # annealing meets no other
         self._done[share] = part
         self._progress(min((self._over + sum(self._done) / len(self._done)) / self._turns, 1.0))
 

@@ -123,7 +123,11 @@ def encode_to(
     Raises:
         LimitError: no quality meets it.
     """
-    pixels, alpha = picture.width * picture.height, picture.alpha
+    pixels, alpha, original = picture.width * picture.height, picture.alpha, picture.pixels
+    if target.name == "min-psnr":
+        original = seen_alone(original, alpha)
+    elif target.name == "min-ms-ssim":
+        original = fill_hidden(original, alpha)
 
     def attempt(level: int, *, exact: bool) -> _Trial:
         data = code(picture, model, level * 100 / QUALITY_STEPS, exact=exact)
@@ -132,10 +136,9 @@ def encode_to(
             return _Trial(level, math.log(reached), reached <= target.value, data, reached)
         decoded = codec.decode(data, zoo, device=device, max_pixels=pixels, memory=memory).pixels
         if target.name == "min-psnr":
-            reached = psnr(seen_alone(picture.pixels, alpha), seen_alone(decoded, alpha))
+            reached = psnr(original, seen_alone(decoded, alpha))
             return _Trial(level, reached, reached >= target.value, data, reached)
         try:
-            original = fill_hidden(picture.pixels, alpha)
             reached = ms_ssim(original, decoded if alpha is None else np.where(alpha[:, :, None], decoded, original))
         except ValueError as error:
             raise LimitError(str(error)) from error

@@ -125,7 +125,8 @@ def eval(  # noqa: A001 - the command's name
             set_results = judge(set_tasks, store, jobs, tick, console.say)
     missing = plan.missing | refused
     report = Report(photos, left_out, order, missing, list(plan.metrics), results, list(measures), set_results)
-    _tell_about_metrics(report)
+    for remark in report.remarks():
+        console.say(remark)
     if out is not None:
         write_data(report, out)
         _write_pictures(report, out, jobs)
@@ -154,17 +155,6 @@ def _tell_about_pictures(photos: list[Photo], left_out: list[LeftOut]) -> None:
             console.say(f"{photo.name}: {photo.note}")
     if not photos:
         raise LcodecError("none of the inputs is a picture that can be used")
-
-
-def _tell_about_metrics(report: Report) -> None:
-    from lcodec.metrics import MEASURES
-
-    for metric in report.metrics:
-        without = report.without(metric)
-        names = ", ".join(photo.name for photo in report.photos if photo.digest in without)
-        if names:
-            title = MEASURES[metric].title.partition(",")[0]
-            console.say(f"left out of {title}: {names}: too small for it, or coded without loss at a setting")
 
 
 def _write_pictures(report: Report, out: Path, jobs: int) -> None:

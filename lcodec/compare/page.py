@@ -68,6 +68,7 @@ def _data(report: Report, matches: list[Match]) -> dict[str, Any]:
         described["axis"], described["digits"] = measure.axis or measure.title, measure.digits
     for mean, found in zip(record["means"], report.means(), strict=True):
         mean["points"] = {name: point(found, name) for name in report.metrics}
+    record["remarks"] = [remark[0].upper() + remark[1:] for remark in report.remarks()]
     record["bd_rates"] = [[d.metric, d.codec, d.anchor, d.percent, d.low, d.high, d.refused] for d in report.deltas()]
     for described, figure in zip(record["set_metrics"], report.figures(), strict=True):
         described["digits"] = figure.digits

@@ -109,6 +109,15 @@ class Report:
             return gaps
         return gaps - {result.digest for result in done if result.metrics[metric] is not None}
 
+    def remarks(self) -> list[str]:
+        """Say of each metric which pictures are left out of it, where some are."""
+        said = []
+        for metric in self.metrics:
+            without, title = self.without(metric), MEASURES[metric].title.partition(",")[0]
+            if names := ", ".join(photo.name for photo in self.photos if photo.digest in without):
+                said.append(f"left out of {title}: {names}: too small for it, or coded without loss at a setting")
+        return said
+
     def figures(self) -> list[Figure]:
         """Return what the measures of all pictures together consist of."""
         return [figure for name in self.set_metrics for figure in SET_MEASURES[name].figures]

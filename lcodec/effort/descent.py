@@ -29,8 +29,6 @@ TILE = 64
 #: Level 2 takes two steps, so many times as long as the best single step. With two equal ones, and the second draft
 #: weighted as the first, files of four photos were 0.7 % larger at equal distortion.
 OF_TWO = (1.5, 0.7)
-
-
 #: Of the gradients of two steps in a row, the cosine of the angle that `Pace` aims at, and the least that it goes by.
 #: Parts of validation photos at three qualities, equal distortion: without a pace, files of level 4 were 0.7 % larger
 #: with `ms-ssim`, 0.4 % with `mse-fast`, and as large with `mse`, than with a cosine of 0.7; with 0.7, files of level

@@ -196,8 +196,9 @@ class Encoder:
             if pace:
                 if before is not None:
                     pace.look(gradient, before, curvature)
-                before, part = gradient, part * pace.factor  # noqa: PLW2901
-            choice = choice.of(relaxed(choice.wanted, decoded, gradient, curvature, part))
+                before = gradient
+            length = part * pace.factor if pace else part
+            choice = choice.of(relaxed(choice.wanted, decoded, gradient, curvature, length))
         return choice.weighted(factors[-1])
 
     def moved(self, choose: Rdoq) -> Floats:
