@@ -143,6 +143,7 @@ def encode(
         {},
         region=layout.region_px,
         hyper_context=entropy.has_hyper_context,
+        dependent=spent.dependent,
     )
     return pack(header, [piece.part for piece in pieces], _chunks(picture))
 
@@ -203,14 +204,14 @@ def decode(
     network = Synthesis(engine, found, header.quality_step)
     pixels = np.empty((header.height, header.width, 1 if header.grey else 3), np.uint8)
     done = _Shares(progress, 2 * len(layout.regions))
+    decode_sections = partial(entropy.decode, contextual=header.hyper_context, dependent=header.dependent)
 
     def decode_latents(region: Region) -> tuple[npt.NDArray[np.int32], int]:
         part = parts[region]
         if part.bare:
             decoded = np.zeros((*region.size, entropy.channels), np.int32), 0
         else:
-            sections = part.hyper, part.latents
-            decoded = entropy.decode(*sections, region.size, header.quality_step, contextual=header.hyper_context)
+            decoded = decode_sections(part.hyper, part.latents, region.size, header.quality_step)
         done(2 * layout.regions.index(region), 1)
         return decoded
 

@@ -48,7 +48,7 @@ _PACKED = {"alpha"}
 #: Most optional chunks in a file.
 CHUNK_COUNT_MAX = 16
 
-_GREY, _HAS_CHUNKS, _HAS_REGIONS, _HAS_EXACT, _HYPER_CONTEXT = 1, 2, 4, 8, 16
+_GREY, _HAS_CHUNKS, _HAS_REGIONS, _HAS_EXACT, _HYPER_CONTEXT, _DEPENDENT = 1, 2, 4, 8, 16, 32
 _IDS = struct.Struct("<H8s4sI")
 _CRC = struct.Struct("<I")
 
@@ -68,6 +68,7 @@ class Header:
     size: int = 0  #: bytes of the header itself
     region: int = 0  #: side of a region in pixels; 0: the picture is not cut
     hyper_context: bool = False  #: hyper-latents are predicted by their context
+    dependent: bool = False  #: latents are quantised dependently
 
     @property
     def regions(self) -> tuple[int, int]:
@@ -166,7 +167,7 @@ def pack(header: Header, parts: Sequence[Part], chunks: dict[str, bytes]) -> byt
         CHUNKS[name]: content if name in _PACKED else zlib.compress(content, 9) for name, content in chunks.items()
     }
     flags = _GREY * header.grey | _HAS_CHUNKS * bool(compressed) | _HAS_REGIONS * bool(header.region)
-    flags |= _HYPER_CONTEXT * header.hyper_context
+    flags |= _HYPER_CONTEXT * header.hyper_context | _DEPENDENT * header.dependent
     kinds = [[part.hyper for part in parts], [part.latents for part in parts]]
     if any(part.exact for part in parts):
         flags |= _HAS_EXACT
@@ -208,7 +209,7 @@ def read_header(data: bytes) -> Header:
     version, flags = reader.byte(), reader.byte()
     if version != VERSION:
         raise DamagedError(f"made by a later lcodec (container version {version}), or damaged")
-    if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS | _HAS_EXACT | _HYPER_CONTEXT):
+    if flags & ~(_GREY | _HAS_CHUNKS | _HAS_REGIONS | _HAS_EXACT | _HYPER_CONTEXT | _DEPENDENT):
         raise DamagedError("made by a later lcodec (unknown flags), or damaged")
     width, height = reader.varint(), reader.varint()
     quality_step, entropy_id, synthesis_id, check = _IDS.unpack(reader.take(_IDS.size))
@@ -233,8 +234,8 @@ def read_header(data: bytes) -> Header:
                 raise DamagedError("damaged: a chunk comes twice")
             sections[name] = reader.varint()
     ids = entropy_id, synthesis_id
-    grey, context = (bool(flags & flag) for flag in (_GREY, _HYPER_CONTEXT))
-    return Header(width, height, grey, quality_step, *ids, check, sections, reader.at, region, context)
+    grey, *methods = (bool(flags & flag) for flag in (_GREY, _HYPER_CONTEXT, _DEPENDENT))
+    return Header(width, height, grey, quality_step, *ids, check, sections, reader.at, region, *methods)
 
 
 def read_metadata(header: Header, file: IO[bytes], start: int = 0) -> dict[str, bytes]:

@@ -26,6 +26,7 @@ headers = st.builds(
     check=st.integers(0, 2**32 - 1),
     sections=st.just({}),
     hyper_context=st.booleans(),
+    dependent=st.booleans(),
 )
 bodies = st.binary(max_size=300)
 EXAMPLE = pack(
@@ -47,7 +48,17 @@ def test_round_trip(header: Header, hyper: bytes, latents: bytes, exact: bytes, 
     container = unpack(data)
     assert (container.parts, container.chunks) == ([Part(hyper, latents, exact)], chunks)
     assert ("exact" in container.header.sections) == bool(exact) == bool(data[5] & 8)
-    fields = ("width", "height", "grey", "quality_step", "entropy_id", "synthesis_id", "check", "hyper_context")
+    fields = (
+        "width",
+        "height",
+        "grey",
+        "quality_step",
+        "entropy_id",
+        "synthesis_id",
+        "check",
+        "hyper_context",
+        "dependent",
+    )
     assert all(getattr(container.header, name) == getattr(header, name) for name in fields)
     assert container.header.total == len(data)
     assert container.header.overhead == len(data) - sum(container.header.sections.values())
@@ -133,7 +144,7 @@ def test_any_header_is_read_or_refused(tail: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value", "message"),
-    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 32, "flags"), (11, 0xFF, "range")],
+    [(0, 0, "not an lcodec"), (4, 2, "later"), (5, 64, "flags"), (11, 0xFF, "range")],
 )
 def test_fields_are_checked_behind_a_right_checksum(at: int, value: int, message: str) -> None:
     body = bytearray(EXAMPLE[:-4])

@@ -125,7 +125,7 @@ def decode(
             exact[...] = exact_of(data[y_at + size_y :][:size_exact], height, width)
         if size_exact and not size_z + size_y:
             return np.zeros((rows, columns, arrays["quality.gain"].shape[1]), np.int64), right and check == 0
-        v, own = decode_region(data[at:y_at], data[y_at:][:size_y], rows, columns, quality, arrays, data[5] & 16)
+        v, own = decode_region(data[at:y_at], data[y_at:][:size_y], rows, columns, quality, arrays, data[5])
         return v, right and own == check
 
     z_at = at + table
@@ -147,7 +147,7 @@ def decode(
             if exact_size and not z_size + y_size:
                 v, own = np.zeros((*size, arrays["quality.gain"].shape[1]), np.int64), 0
             else:
-                v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays, data[5] & 16)
+                v, own = decode_region(data[z_at:][:z_size], data[y_at:][:y_size], *size, quality, arrays, data[5])
             z_at, y_at, exact_at = z_at + z_size, y_at + y_size, exact_at + exact_size
             values[-1].append(v)
             checks.append(own)
@@ -174,7 +174,7 @@ def decode_region(
     columns: int,
     quality: int,
     arrays: dict[str, npt.NDArray[Any]],
-    contextual: int,
+    flags: int,
 ) -> tuple[Integers, int]:
     """Latents of one region in 1/16 of a step, and the CRC-32 of its symbols."""
     names = ("gain", "scale", "hyper_gain", "hyper_scale")
@@ -182,7 +182,7 @@ def decode_region(
     hyper_rows, hyper_columns = -(-rows // 4), -(-columns // 4)
     ops: Any = Int64Ops({name: value for name, value in arrays.items() if value.dtype.kind in "iu"})
     decoder = SpecifiedDecoder(z_bytes)
-    if contextual:
+    if flags & 16:
         z, symbols = decode_hyper(decoder, ops, hyper_rows, hyper_columns, hyper_gain, hyper_scale)
     else:
         symbols = decoder.batch([index for index in index_of(hyper_scale) for _ in range(hyper_rows * hyper_columns)])
@@ -207,11 +207,15 @@ def decode_region(
                 places.append((*place, channels))
                 indexes += index_of(parameters[0, ..., :group] + scale[channels])
                 means.append(power(parameters[0, ..., group:], gain[channels], -8))
-            coded = decoder.batch(indexes)
+            if flags & 32:
+                coded, distances = decoder.dependent_batch(indexes)
+            else:
+                coded = decoder.batch(indexes)
+                distances = [16 * symbol for symbol in coded]
             symbols += coded
             for place, mean in zip(places, means, strict=True):
-                own, coded = np.array(coded[: mean.size], np.int64).reshape(mean.shape), coded[mean.size :]
-                v[place] = (16 * own + mean).clip(-LIMIT, LIMIT)
+                own, distances = np.array(distances[: mean.size], np.int64).reshape(mean.shape), distances[mean.size :]
+                v[place] = (own + mean).clip(-LIMIT, LIMIT)
     return v, zlib.crc32(np.array(symbols, "<i2").tobytes())
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lcodec.arrays import SYNTHESIS
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
-from lcodec.entropy.model import MEAN_STEPS
+from lcodec.entropy.section import MEAN_STEPS
 from lcodec.errors import ModelError, UsageError
 from lcodec.execution import regions, stages
 from lcodec.networks.gains import gain_at
@@ -172,7 +172,7 @@ def test_tiles_and_regions_do_not_show(zoo: Zoo, realism: float, monkeypatch: py
         container = unpack(data)
         size = -(-original.height // 16), -(-original.width // 16)
         values, _ = plain.entropy.decode(
-            container.parts[0].hyper, container.parts[0].latents, size, 6000, contextual=False
+            container.parts[0].hyper, container.parts[0].latents, size, 6000, contextual=False, dependent=False
         )
         arrays = model.decoder
         latents = values * gain_at(arrays["gain.inverse"], 6000) / np.float32(MEAN_STEPS)

@@ -46,7 +46,8 @@ def test_round_trip(rows: int, columns: int, quality_step: int, spread: float, s
     hyper_latents = rng.normal(0, spread, (*size, SMALL.hyper_latents)).astype(np.float32)
     for writer, reader in ((MODEL.entropy, TORCH), (TORCH, MODEL.entropy)):
         coded = writer.encode(latents, hyper_latents, quality_step)
-        values, check = reader.decode(coded.hyper, coded.latents, (rows, columns), quality_step, contextual=True)
+        sections = coded.hyper, coded.latents
+        values, check = reader.decode(*sections, (rows, columns), quality_step, contextual=True, dependent=False)
         assert check == coded.check
         assert np.array_equal(values, coded.values)
 

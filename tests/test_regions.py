@@ -59,7 +59,7 @@ def test_a_picture_of_regions_is_its_latents_synthesised_as_a_whole(
     latents = np.empty((*size, MODEL.entropy.channels), np.int32)
     for region, part in zip(Layout(size, side).regions, container.parts, strict=True):
         values, _ = MODEL.entropy.decode(
-            part.hyper, part.latents, region.size, container.header.quality_step, contextual=False
+            part.hyper, part.latents, region.size, container.header.quality_step, contextual=False, dependent=False
         )
         latents[region.top : region.bottom, region.left : region.right] = values
     whole = np.empty((height, width, channels), np.uint8)

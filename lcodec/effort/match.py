@@ -18,7 +18,7 @@ from lcodec.execution.stages import Synthesis
 from lcodec.goal import Aim
 from lcodec.metrics import ms_ssim
 
-__all__ = ["Judge", "Tried", "decoded", "distortion", "least", "match", "smallest"]
+__all__ = ["Judge", "Tried", "decoded", "distortion", "match", "smallest"]
 
 #: A distortion is near enough to the wanted one if it is less by this share at most: 0.009 dB.
 CLOSE = 0.002
@@ -70,11 +70,6 @@ def distortion(aim: Aim, original: npt.NDArray[np.uint8], pixels: npt.NDArray[np
         return 1 - ms_ssim(original, pixels)
     errors = np.subtract(pixels, original, dtype=np.int32)
     return int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
-
-
-def least(tried: Sequence[Tried]) -> float:
-    """The least distortion of the codes."""
-    return min(one.distortion for one in tried)
 
 
 def smallest(tried: Sequence[Tried], wanted: float) -> Tried:

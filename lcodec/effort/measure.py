@@ -30,7 +30,8 @@ from lcodec.effort.descent import OF_TWO, relaxed
 from lcodec.effort.levels import NEAR
 from lcodec.effort.match import decoded
 from lcodec.effort.rdoq import Rdoq
-from lcodec.entropy.model import MEAN_STEPS, Coded, EntropyModel, Exchange
+from lcodec.entropy.model import Choice, Coded, EntropyModel
+from lcodec.entropy.section import MEAN_STEPS
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region
 from lcodec.execution.stages import Analyses, Synthesis
@@ -84,20 +85,22 @@ class _Photo:
 
 
 class _Means:
-    """An `Exchange` that remembers the predicted means."""
+    """A `Choice` that remembers the predicted means."""
 
-    def __init__(self, choose: Exchange, shape: tuple[int, ...]) -> None:
+    dependent = False
+
+    def __init__(self, choose: Choice, shape: tuple[int, ...]) -> None:
         self._choose, self.means = choose, np.empty(shape, np.float32)
 
     def __call__(
-        self, step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+        self, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
     ) -> npt.NDArray[np.int32]:
         begin = 0
         for place in where:
             target = self.means[place]
             target[...] = means[begin : begin + target.size].reshape(target.shape) / MEAN_STEPS
             begin += target.size
-        return self._choose(step, indexes, means, where)
+        return self._choose(indexes, means, where)
 
 
 class _Trade(NamedTuple):
@@ -137,10 +140,10 @@ class _Measurement:
         shown = decoded(coded, self._synthesis, pixels.shape)
         return psnr(pixels, shown) if self._aim == "mse" else ms_ssim_db(ms_ssim(pixels, shown))
 
-    def _encode(self, photo: _Photo, choose: Exchange) -> Coded:
+    def _encode(self, photo: _Photo, choose: Choice) -> Coded:
         return self._entropy.encode(photo.latents, photo.hyper_latents, self.quality_step, choose)
 
-    def _decoded(self, photo: _Photo, choose: Exchange) -> Floats:
+    def _decoded(self, photo: _Photo, choose: Choice) -> Floats:
         """Decoded latents (h, w, C), in quantisation steps."""
         decoded: Floats = (self._encode(photo, choose).values / MEAN_STEPS).astype(np.float32)
         return decoded

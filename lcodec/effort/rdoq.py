@@ -7,15 +7,21 @@ distortion is a weight of the channel times the squared error of the latent.
 Symbols that are cheaper lie nearer to the predicted mean, and what decodes from them is flatter than the original. That
 is made up for by distances of the latents from their means that are stretched before the choice, each channel's by its
 own factor (`lcodec.effort.measure`).
+
+Of dependent latents whole lanes of symbols compete, likewise (`lcodec.effort.trellis`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import numpy.typing as npt
 
+from lcodec.effort.trellis import cheapest_symbols
 from lcodec.entropy.cost import symbol_bits
-from lcodec.entropy.model import MEAN_STEPS
+from lcodec.entropy.dependent import Lanes
+from lcodec.entropy.section import MEAN_STEPS
 from lcodec.networks.steps import Place
 
 __all__ = ["Rdoq"]
@@ -23,21 +29,18 @@ __all__ = ["Rdoq"]
 Floats = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
 class Rdoq:
     """Chooses the symbols of one picture: the `choose` of `EntropyModel.encode`."""
 
-    def __init__(self, latents: Floats, weights: Floats, stretch: Floats | None = None) -> None:
-        """Begin a picture.
-
-        Args:
-            latents: (h, w, C) in quantisation steps.
-            weights: (C,) bits that a squared error of one step is worth.
-            stretch: (C,) factors of the distances from the predicted means; 1 if left out.
-        """
-        self.wanted, self._weights, self._stretch = latents, weights, stretch
+    wanted: Floats  #: (h, w, C) latents, in quantisation steps
+    weights: Floats  #: (C,) bits that a squared error of one step is worth
+    stretch: Floats | None = None  #: (C,) factors of the distances from the predicted means; 1 if left out
+    dependent: bool = False  #: whether latents are quantised dependently, where there are tables for that
+    factor: float = 1.0  #: of the weights
 
     def __call__(
-        self, _step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+        self, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
     ) -> npt.NDArray[np.int32]:
         """Choose the symbols of one batch."""
         shapes = [self.wanted[place].shape for place in where]
@@ -48,21 +51,27 @@ class Rdoq:
 
         centres = (means / MEAN_STEPS).astype(np.float32)
         distances = np.concatenate([self.wanted[place].ravel() for place in where]) - centres
-        if self._stretch is not None:
-            distances *= of_channels(self._stretch)
-        return _cheapest(distances, of_channels(self._weights), indexes).astype(np.int32)
+        if self.stretch is not None:
+            distances *= of_channels(self.stretch)
+        weights = of_channels(self.weights) * np.float32(self.factor)
+        if not self.dependent:
+            return _cheapest(distances, weights, indexes)
+        chosen, symbols = Lanes(indexes).chosen, np.empty(len(indexes), np.int32)
+        for part, choose in ((~chosen, _cheapest), (chosen, cheapest_symbols)):
+            symbols[part] = choose(distances[part], weights[part], indexes[part])
+        return symbols
 
     def of(self, latents: Floats) -> Rdoq:
         """The same choice of other latents."""
-        return Rdoq(latents, self._weights, self._stretch)
+        return replace(self, wanted=latents)
 
     def weighted(self, factor: float) -> Rdoq:
         """The choice once more, with weights so many times as heavy."""
-        return Rdoq(self.wanted, self._weights * np.float32(factor), self._stretch)
+        return replace(self, factor=self.factor * factor)
 
 
-def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -> Floats:
-    """Of the symbols around `wanted` (n,) those that cost least: (n,), whole numbers."""
+def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Of the symbols around `wanted` (n,) those that cost least: (n,)."""
     nearest = np.rint(wanted)
     best, least = nearest, np.full(len(wanted), np.inf, np.float32)
     # Toward zero symbols are nearly always cheaper; the other neighbour is worth a look only beyond the nearest.
@@ -70,4 +79,4 @@ def _cheapest(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.uint8]) -
         cost = symbol_bits(indexes, candidate.astype(np.int32)) + weights * np.square(wanted - candidate)
         better = cost < least
         best, least = np.where(better, candidate, best), np.where(better, cost, least)
-    return best
+    return best.astype(np.int32)

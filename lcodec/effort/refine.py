@@ -5,6 +5,9 @@ Stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving inference for ne
 Perugachi-Diaz, Gansekoele and Bhulai ("Robustly overfitting latents for flexible neural image compression", 2024) for
 the probabilities, sharpened by the temperature. Networks and rates are those of the model file, the fixed-point layers
 in floating point; what comes out is rounded by the exact coder, so what is annealed is the distance to the mean.
+
+Latents that will be quantised dependently (`lcodec.entropy.dependent`) have no nearer side to be sure of: noise stands
+for the errors that they will have.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from lcodec.effort.encoder import HALO
 from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN, bin_bits
 from lcodec.entropy.integer import ACTIVATION_BITS
 from lcodec.entropy.quality import AtQuality
-from lcodec.entropy.tables import SCALES
+from lcodec.entropy.tables import DEPENDENT, SCALES
 from lcodec.goal import Aim
 from lcodec.metrics.differentiable import distortion
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
@@ -34,6 +37,8 @@ from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 __all__ = ["Refiner"]
 
 Floats = npt.NDArray[np.float32]
+#: Given latents' distances from their means, and their (fractional) table indexes: what stands for the symbols.
+_Soften = Callable[[Tensor, Tensor], Tensor]
 #: Temperatures of the annealing, first to last, slope of the probabilities, and the first step of Adam. Chosen by the
 #: cost of four crops as really coded, at qualities 10 and 65: steps of 0.02, lower first temperatures, and atanh as the
 #: logit won less; probabilities linear in the distance, and rounding with straight-through gradients, with or without
@@ -41,6 +46,9 @@ Floats = npt.NDArray[np.float32]
 TEMPERATURES = (0.5, 0.1)
 SLOPE = 4 / 3
 RATE = 0.01
+#: Width of the uniform noise on dependent latents, in quantisation steps, for the variance that their errors have: with
+#: smaller scales 0.8, with larger ones 0.94.
+NOISE = 0.9
 
 
 def _floats(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float64]]:
@@ -67,6 +75,13 @@ def _anneal(x: Tensor, temperature: float, generator: torch.Generator) -> Tensor
     return low + torch.sigmoid((torch.logit(part) * SLOPE / temperature + torch.logit(uniform)) / temperature)
 
 
+def _noisy(x: Tensor, annealed: Tensor, table: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise on `x` where its table is one of dependent quantisation, and what is annealed elsewhere."""
+    dependent = (table.detach() >= DEPENDENT.start - 0.5) & (table.detach() < DEPENDENT.stop - 0.5)
+    noise = torch.rand(x.shape, generator=generator, device=x.device) - 0.5
+    return torch.where(dependent, x + NOISE * noise, annealed)
+
+
 class Refiner:
     """A model at one quality, ready to refine regions of a picture."""
 
@@ -80,6 +95,8 @@ class Refiner:
         multiplier: float,
         tile: int,
         device: Any = None,
+        *,
+        dependent: bool = False,
     ) -> None:
         """Take a model and what it is to be refined for.
 
@@ -92,8 +109,9 @@ class Refiner:
             multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
             tile: side of what is refined at a time, in hyper-latents.
             device: torch's.
+            dependent: whether latents will be quantised dependently, where there are tables for that.
         """
-        self._device, self._tile = device or torch.device("cpu"), tile
+        self._device, self._tile, self._dependent = device or torch.device("cpu"), tile, dependent
         # Of the networks' weights and features; symbols, rates and distortions are float32.
         self._type = fast_type(self._device)
         self._aim, self._multiplier = aim, multiplier
@@ -177,38 +195,42 @@ class Refiner:
             temperature = first * (last / first) ** part
             optimiser.param_groups[0]["lr"] = RATE * (0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * part)))
 
-            def soften(x: Tensor, temperature: float = temperature) -> Tensor:
+            def anneal(x: Tensor, _: Tensor, temperature: float = temperature) -> Tensor:
                 return _anneal(x, temperature, generator)
 
+            def soften(x: Tensor, table: Tensor, anneal: _Soften = anneal) -> Tensor:
+                return _noisy(x, anneal(x, table), table, generator)
+
             with torch.enable_grad():
-                loss = self._loss(values, hyper, target, soften)
+                loss = self._loss(values, hyper, target, soften if self._dependent else anneal, anneal)
                 (values.grad, hyper.grad) = torch.autograd.grad(loss, (values, hyper))
             optimiser.step()
             progress(part)
         better = (values.detach()[0] / self._steps, hyper.detach()[0] / self._hyper_steps)
         return better[0].cpu().numpy(), better[1].cpu().numpy()
 
-    def _loss(self, values: Tensor, hyper: Tensor, target: Tensor, soften: Callable[[Tensor], Tensor]) -> Tensor:
+    def _loss(self, values: Tensor, hyper: Tensor, target: Tensor, soften: _Soften, soften_hyper: _Soften) -> Tensor:
         """Bits + multiplier x distortion of a window: latents (1, h, w, C) and (1, h/4, w/4, Z), in steps."""
         bits = torch.zeros((), device=values.device)
 
-        def coding(latents: Tensor, offsets: Sequence[Tensor]) -> Code:
+        def coding(latents: Tensor, offsets: Sequence[Tensor], soften: _Soften) -> Code:
             parts, there = cells(latents), inside(latents)
 
             def code(cell: Cell, index: Tensor, mean: Tensor) -> Tensor:
                 nonlocal bits
                 at, group = cell
-                symbols = soften(parts[at][group] - mean)
-                bits = bits + (_bits(symbols, index + offsets[group]) * there[at]).sum()
+                table = index + offsets[group]
+                symbols = soften(parts[at][group] - mean, table)
+                bits = bits + (_bits(symbols, table) * there[at]).sum()
                 return symbols + mean
 
             return code
 
         (height, width), hyper_steps = values.shape[1:3], self._hyper_steps[None, None, None]
-        code = coding(hyper, self._hyper_offsets)
+        code = coding(hyper, self._hyper_offsets, soften_hyper)
         decoded_hyper = walk_hyper(self._ops, hyper.shape[:3], hyper_steps, code, self._type)
         features = hyper_synthesis(self._ops, (decoded_hyper / hyper_steps).to(self._type))[:, :height, :width]
-        decoded = walk(self._ops, features, self._steps[None, None, None], coding(values, self._offsets))
+        decoded = walk(self._ops, features, self._steps[None, None, None], coding(values, self._offsets, soften))
         dequantised = (decoded * self._inverse).to(self._type)
         picture = synthesis(self._ops, dequantised, self._gain).float()
         height, width = target.shape[1:3]

@@ -2,11 +2,13 @@
 
 Symbols come in batches; within one they are grouped by table (constriction codes arrays of one table at tens of
 millions of symbols a second), in stable order. A symbol beyond its table is coded as the table's escape; the excess
-of all escapes of a batch follows the batch, as bits of equal probability (Exp-Golomb, order 0).
+of all escapes of a batch follows the batch, as bits of equal probability (Exp-Golomb, order 0). Symbols of dependent
+quantisation come in small batches, each with a table of its own kind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -14,7 +16,7 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.entropy.tables import load_tables
+from lcodec.entropy.tables import DEPENDENT_REACH, load_dependent, load_tables
 from lcodec.errors import DamagedError
 
 __all__ = ["SYMBOL_MAX", "SymbolDecoder", "SymbolEncoder"]
@@ -39,6 +41,12 @@ def _model(index: int) -> Any:
     With perfect=True it would optimise.
     """
     return Categorical(load_tables().frequencies[index].astype(np.float64) * 256 - 1, perfect=False)
+
+
+@cache
+def _dependent() -> tuple[Any, npt.NDArray[np.float64]]:
+    """Constriction's model of any table of dependent quantisation, and its parameters for each, as in `_model`."""
+    return Categorical(perfect=False), load_dependent().astype(np.float64) * 256 - 1
 
 
 @cache
@@ -80,6 +88,18 @@ class SymbolEncoder:
                 coded[outside] = 2 * reach + 1
                 excesses += [self._excess(int(value), reach) for value in part[outside]]
             self._coder.encode(coded, _model(table))
+        self._put_excesses(excesses)
+
+    def put_dependent(self, tables: npt.NDArray[np.intp], symbols: Symbols) -> None:
+        """Code `symbols` (n,) with the rows `tables` (n,) of `load_dependent`."""
+        model, parameters = _dependent()
+        coded = symbols + np.int32(DEPENDENT_REACH)
+        outside = np.abs(symbols) > DEPENDENT_REACH
+        coded[outside] = 2 * DEPENDENT_REACH + 1
+        self._coder.encode(coded, model, parameters[tables])
+        self._put_excesses([self._excess(int(value), DEPENDENT_REACH) for value in symbols[outside]])
+
+    def _put_excesses(self, excesses: Iterable[int]) -> None:
         for excess in excesses:
             length = (excess + 1).bit_length()
             digits = [0] * (length - 1) + [int(digit) for digit in f"{excess + 1:b}"]
@@ -122,18 +142,35 @@ class SymbolDecoder:
             grouped[begin:end] = coded - np.int32(reach)
             escaped += [(begin + int(place), reach) for place in np.flatnonzero(coded == 2 * reach + 1)]
         for place, reach in escaped:
-            excess = self._golomb()
-            magnitude = reach + 1 + excess // 2
-            if magnitude > SYMBOL_MAX:
-                raise DamagedError("damaged: a symbol is out of range")
-            grouped[place] = -magnitude if excess % 2 else magnitude
+            grouped[place] = self._escaped(reach)
         out = np.empty_like(grouped)
         out[order] = grouped
         return out
 
-    def _decode(self, model: Any, count: int) -> Symbols:
+    def get_dependent(self, tables: npt.NDArray[np.intp]) -> Symbols:
+        """Decode one symbol for each of the rows `tables` (n,) of `load_dependent`: (n,) int32.
+
+        Raises:
+            DamagedError: the bytes cannot come from an encoder.
+        """
+        model, parameters = _dependent()
+        symbols = self._decode(model, parameters[tables]) - np.int32(DEPENDENT_REACH)
+        for place in np.flatnonzero(symbols > DEPENDENT_REACH):
+            symbols[place] = self._escaped(DEPENDENT_REACH)
+        return symbols
+
+    def _escaped(self, reach: int) -> int:
+        """A symbol beyond its table."""
+        excess = self._golomb()
+        magnitude = reach + 1 + excess // 2
+        if magnitude > SYMBOL_MAX:
+            raise DamagedError("damaged: a symbol is out of range")
+        return -magnitude if excess % 2 else magnitude
+
+    def _decode(self, model: Any, what: int | npt.NDArray[np.float64]) -> Symbols:
+        """Decode so many symbols of a model, or one for each row of parameters."""
         try:
-            coded: Symbols = self._coder.decode(model, count)
+            coded: Symbols = self._coder.decode(model, what)
         except AssertionError as error:  # constriction's word for bytes that no encoder wrote
             raise DamagedError("damaged: the coded data is not decodable") from error
         return coded

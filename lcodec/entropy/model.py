@@ -4,25 +4,25 @@
     four steps: context of what is known -> mean and scale of a quarter of the latents -> code their symbols
 
 Everything here is integer (`integer`), so that encoder and decoder agree on every machine. A latent is carried in
-1/16 of a quantisation step: symbol = round(latent - mean), decoded latent = symbol + mean. Decoder and encoder run the
-same walks; only where a symbol comes from differs. Below, C is the number of latents, Z that of hyper-latents and H
-the width of the features, as the model's arrays say.
+1/16 of a quantisation step: symbol = round(latent - mean), decoded latent = symbol + mean, or as `dependent` has it.
+Decoder and encoder run the same walks; only where a symbol comes from differs. Below, C is the number of latents, Z
+that of hyper-latents and H the width of the features, as the model's arrays say.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.entropy.coder import SYMBOL_MAX, SymbolDecoder, SymbolEncoder
+from lcodec.entropy.coder import SYMBOL_MAX
 from lcodec.entropy.integer import ACTIVATION_BITS, ACTIVATION_MAX, FixedOps, times_exp2
 from lcodec.entropy.quality import AtQuality, Qualities, index_of
+from lcodec.entropy.section import MEAN_STEPS, Check, Reader, Writer
 from lcodec.entropy.tables import TOTAL, load_tables
 from lcodec.errors import DamagedError, ModelError
 from lcodec.networks import crew
@@ -41,10 +41,9 @@ from lcodec.networks.steps import GROUPS, STEPS, Place, places
 from lcodec.networks.tiling import map_tiles
 
 __all__ = [
-    "MEAN_STEPS",
+    "Choice",
     "Coded",
     "EntropyModel",
-    "Exchange",
     "band_rows",
 ]
 
@@ -54,13 +53,24 @@ BAND_POSITIONS = 4096
 SLACK_BITS = 256
 #: Side of a tile of hyper-latents (1024 pixels).
 HYPER_TILE = 16
-#: A mean is a multiple of 1/MEAN_STEPS of a quantisation step.
-MEAN_STEPS = 16
 
 Integers = npt.NDArray[np.int64]
-#: Codes one batch of symbols: (step of coding 0..3, table indexes (n,), means (n,) in 1/16, where) -> symbols (n,).
-#: `where` lists the places that the batch holds, in order.
-Exchange = Callable[[int, npt.NDArray[np.uint8], npt.NDArray[np.float64], list[Place]], npt.NDArray[np.int32]]
+#: Codes one batch: (table indexes (n,), means (n,) in 1/16, where) -> distances of the decoded latents from the means,
+#: (n,) in 1/16. `where` lists the places that the batch holds, in order.
+Exchange = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float64], list[Place]], npt.NDArray[np.int32]]
+
+
+class Choice(Protocol):
+    """What takes the place of rounding latents to the nearest symbols."""
+
+    @property
+    def dependent(self) -> bool:
+        """Whether these are symbols of dependent quantisation (`dependent`), where there are such."""
+
+    def __call__(
+        self, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place], /
+    ) -> npt.NDArray[np.int32]:
+        """The symbols of a batch, (n,), of which the arguments are those of an `Exchange`."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +81,6 @@ class Coded:
     latents: bytes
     check: int  #: CRC-32 of all symbols, little-endian int16, in the order of coding
     values: npt.NDArray[np.int32]  #: (h, w, C) decoded latents, in 1/16 of a quantisation step
-
-
-class _Check:
-    """CRC-32 of symbols as int16, little-endian, in the order of coding."""
-
-    crc = 0
-
-    def add(self, symbols: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Take in a batch, and hand it on."""
-        self.crc = zlib.crc32(symbols.astype("<i2").tobytes(), self.crc)
-        return symbols
 
 
 class EntropyModel:
@@ -123,7 +122,7 @@ class EntropyModel:
         latents: npt.NDArray[np.float32],
         hyper_latents: npt.NDArray[np.float32],
         quality_step: int,
-        choose: Exchange | None = None,
+        choose: Choice | None = None,
     ) -> Coded:
         """Quantise and code one region, or a picture that is not cut.
 
@@ -138,35 +137,42 @@ class EntropyModel:
         """
         if not (np.isfinite(latents).all() and np.isfinite(hyper_latents).all()):
             raise ModelError("the model's latents of the picture are not finite")
-        at, check = self.at_quality(quality_step), _Check()
+        at, check = self.at_quality(quality_step), Check()
 
         def writing(
-            coder: SymbolEncoder,
+            section: Writer,
             values: npt.NDArray[np.float32],
             steps: npt.NDArray[np.float64],
-            choose: Exchange | None = None,
+            choose: Choice | None = None,
         ) -> Exchange:
             def exchange(
-                step: int, indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
+                indexes: npt.NDArray[np.uint8], means: npt.NDArray[np.float64], where: list[Place]
             ) -> npt.NDArray[np.int32]:
                 if choose:
-                    symbols = choose(step, indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
+                    symbols = choose(indexes, means, where).clip(-SYMBOL_MAX, SYMBOL_MAX)
                 else:
                     wanted = np.concatenate([(values[place] * steps[place[2]]).ravel() for place in where])
                     symbols = np.rint(wanted - means / MEAN_STEPS).clip(-SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
-                coder.put(indexes, symbols)
-                return check.add(symbols)
+                return section(indexes, symbols)
 
             return exchange
 
-        coders = SymbolEncoder(), SymbolEncoder()
-        size, write = latents.shape[:2], writing(coders[0], hyper_latents, at.hyper_steps)
+        dependent = choose is not None and choose.dependent
+        sections = Writer(check, dependent=False), Writer(check, dependent=dependent)
+        size, write = latents.shape[:2], writing(sections[0], hyper_latents, at.hyper_steps)
         hyper = self._walk_hyper(_hyper_size(size), at, write, contextual=self.has_hyper_context)
-        values = self._walk(hyper, size, at, writing(coders[1], latents, at.steps, choose))
-        return Coded(coders[0].finish(), coders[1].finish(), check.crc, values)
+        values = self._walk(hyper, size, at, writing(sections[1], latents, at.steps, choose))
+        return Coded(sections[0].finish(), sections[1].finish(), check.crc, values)
 
     def decode(
-        self, hyper: bytes, latents: bytes, size: tuple[int, int], quality_step: int, *, contextual: bool
+        self,
+        hyper: bytes,
+        latents: bytes,
+        size: tuple[int, int],
+        quality_step: int,
+        *,
+        contextual: bool,
+        dependent: bool,
     ) -> tuple[npt.NDArray[np.int32], int]:
         """Decode one region's latents, the mirror of `encode`.
 
@@ -176,6 +182,7 @@ class EntropyModel:
             size: (h, w) of the latents.
             quality_step: 0..QUALITY_STEPS.
             contextual: whether the hyper-latents were predicted by their context, for which the model must have one.
+            dependent: whether latents were quantised dependently.
 
         Returns:
             Decoded latents (h, w, C) in 1/16 of a quantisation step, and the CRC-32 of the symbols.
@@ -183,13 +190,14 @@ class EntropyModel:
         Raises:
             DamagedError: the bytes cannot come from an encoder.
         """
-        at, check = self.at_quality(quality_step), _Check()
+        at, check = self.at_quality(quality_step), Check()
 
-        def reading(coder: SymbolDecoder) -> Exchange:
-            return lambda _step, indexes, _means, _where: check.add(coder.get(indexes))
+        def reading(section: Reader) -> Exchange:
+            return lambda indexes, _means, _where: section(indexes)
 
-        values = self._walk_hyper(_hyper_size(size), at, reading(SymbolDecoder(hyper)), contextual=contextual)
-        return self._walk(values, size, at, reading(SymbolDecoder(latents))), check.crc
+        sections = Reader(hyper, check, dependent=False), Reader(latents, check, dependent=dependent)
+        values = self._walk_hyper(_hyper_size(size), at, reading(sections[0]), contextual=contextual)
+        return self._walk(values, size, at, reading(sections[1])), check.crc
 
     def check_lengths(
         self, coded: Iterable[tuple[int, tuple[int, int]]], quality_step: int, *, contextual: bool
@@ -248,11 +256,11 @@ class EntropyModel:
         values = np.zeros((*size, self.hyper_channels), np.int32)
         if not contextual:  # one batch, channel by channel
             where = [(slice(None), slice(None), slice(one, one + 1)) for one in range(self.hyper_channels)]
-            _code(values, 0, np.repeat(at.hyper_index, size[0] * size[1]), np.zeros(values.size), where, exchange)
+            _code(values, np.repeat(at.hyper_index, size[0] * size[1]), np.zeros(values.size), where, exchange)
             return values
         for step in range(len(STEPS)):
             where = places(step, self.hyper_channels)
-            _code(values, step, *self._predict_hyper(step, values, where, at), where, exchange)
+            _code(values, *self._predict_hyper(step, values, where, at), where, exchange)
         return values
 
     def _predict_hyper(
@@ -283,7 +291,7 @@ class EntropyModel:
     def _walk(
         self, hyper: npt.NDArray[np.int32], size: tuple[int, ...], at: AtQuality, exchange: Exchange
     ) -> npt.NDArray[np.int32]:
-        """Go through all latents in the order of coding; `exchange` turns indexes and means into symbols."""
+        """Go through all latents in the order of coding; `exchange` codes batch after batch."""
         features = self._features(hyper, size, at)
         values = np.zeros((*size, self.channels), np.int32)
         rows = band_rows(size[1])
@@ -302,7 +310,7 @@ class EntropyModel:
                     (slice(top + at.start, bottom, 2), columns, channels)
                     for at, columns, channels in places(step, self.channels)
                 ]
-                _code(values, step, indexes, means, where, exchange)
+                _code(values, indexes, means, where, exchange)
         return values
 
     def _predict(
@@ -353,15 +361,14 @@ def _joined(
 
 def _code(
     values: npt.NDArray[np.int32],
-    step: int,
     indexes: npt.NDArray[np.uint8],
     means: npt.NDArray[np.float64],
     where: list[Place],
     exchange: Exchange,
 ) -> None:
     """Code a batch, and put what it decodes to into its places of `values`, in 1/16 of a quantisation step."""
-    symbols = exchange(step, indexes, means, where)
-    decoded = np.clip(symbols * MEAN_STEPS + means, -ACTIVATION_MAX, ACTIVATION_MAX)
+    distances = exchange(indexes, means, where)
+    decoded = np.clip(distances + means, -ACTIVATION_MAX, ACTIVATION_MAX)
     begin = 0
     for place in where:
         target = values[place]

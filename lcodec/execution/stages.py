@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lcodec.entropy.model import MEAN_STEPS
+from lcodec.entropy.section import MEAN_STEPS
 from lcodec.execution.engine import Engine
 from lcodec.execution.regions import Region, window_of
 from lcodec.networks.gains import gain_at

@@ -1,9 +1,9 @@
 """Made `v1/` and its like, once: a small model of random weights, its streams, what they decode to.
 
 `python -m tests.golden.make FOLDER` writes a new set of the first kind, `python -m tests.golden.make FOLDER --regions`
-streams cut into regions by the model of `v1/`, `--exact` streams with exact parts, some of them cut, and `--context` a
-set with a model that has a context for its hyper-latents. A set that is committed is never made again: it stands for
-the files that people have.
+streams cut into regions by the model of `v1/`, `--exact` streams with exact parts, some of them cut, `--context` a
+set with a model that has a context for its hyper-latents, and `--dependent` one of effort 1. A set that is committed
+is never made again: it stands for the files that people have.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lcodec import codec
+from lcodec.arrays import EFFORT
 from lcodec.container import unpack
 from lcodec.execution import regions
 from lcodec.goal import UNSAID
@@ -28,6 +31,8 @@ from tests.support.pictures import page, picture
 
 Case = tuple[int, int, int, float, int, float | None]
 
+#: Arrays of effort, as logarithms: bits that a squared error is worth, and no stretch.
+CHOSEN = {"weight": np.float32(3), "stretch": np.float32(0)}
 #: (height, width, channels, quality)
 CASES = [
     (1, 1, 3, 0), (1, 1, 3, 100), (1, 1, 1, 50), (1, 7, 3, 50), (7, 1, 3, 75), (2, 2, 1, 100), (16, 16, 3, 33.33),
@@ -51,16 +56,25 @@ CONTEXT_CASES: list[Case] = [
 ]  # fmt: skip
 
 
-def main(folder: Path, sizes: Architecture = SMALL) -> None:
+#: Likewise.
+DEPENDENT_CASES: list[Case] = [
+    (1, 1, 3, 50, 0, None), (17, 23, 1, 90, 0, None), (65, 63, 3, 60, 0, None), (300, 20, 3, 99.99, 0, None),
+    (70, 130, 3, 0, 0, None), (130, 200, 3, 80, 4, None), (193, 129, 1, 30, 0, None),
+]  # fmt: skip
+
+
+def main(folder: Path, sizes: Architecture = SMALL, effort: int = 0) -> None:
     """Write the model, the streams and `expected.json`."""
     arrays = {name: value for name, value in model_arrays(parameters(sizes)).items() if not name.startswith(FIXED)}
+    if effort:  # weights of errors, without which it would do nothing
+        arrays |= {f"{EFFORT}{name}": np.full((2, sizes.latents), value) for name, value in CHOSEN.items()}
     card = "# golden\n\nRandom weights, for tests.\n"
     write_model(folder, "golden", UNSAID, "random weights, for tests", arrays, card)
     cases: list[Case] = CONTEXT_CASES if sizes.hyper_context else [(*case, 0, None) for case in CASES]
-    write_streams(folder, Zoo([folder]), cases)
+    write_streams(folder, Zoo([folder]), DEPENDENT_CASES if effort else cases, effort)
 
 
-def write_streams(folder: Path, zoo: Zoo, cases: Sequence[Case]) -> None:
+def write_streams(folder: Path, zoo: Zoo, cases: Sequence[Case], effort: int = 0) -> None:
     """Write streams and `expected.json`.
 
     A case is one of EXACT_CASES: the side is 0 where nothing is cut, the last value None where there is no page.
@@ -72,7 +86,7 @@ def write_streams(folder: Path, zoo: Zoo, cases: Sequence[Case]) -> None:
         regions.REGION, regions.WHOLE = side, 0 if side else 1 << 40
         drawn = photo is not None
         pixels = page(height, width, channels, index, photo) if drawn else picture(height, width, channels, index)
-        data = codec.encode(Picture(pixels, icc), model, quality, exact=drawn)
+        data = codec.encode(Picture(pixels, icc), model, quality, effort=effort, exact=drawn)
         name = f"{index:02d}-{width}x{height}-{'grey' if channels == 1 else 'rgb'}-q{quality}.lcdc"
         (folder / name).write_bytes(data)
         pixels = codec.decode(data, zoo).pixels
@@ -95,5 +109,7 @@ if __name__ == "__main__":
         write_streams(Path(sys.argv[1]), Zoo([GOLDEN / "v1"]), EXACT_CASES)
     elif sys.argv[2:] == ["--context"]:
         main(Path(sys.argv[1]), CONTEXTUAL)
+    elif sys.argv[2:] == ["--dependent"]:
+        main(Path(sys.argv[1]), CONTEXTUAL, effort=1)
     else:
         main(Path(sys.argv[1]))

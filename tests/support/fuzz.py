@@ -140,7 +140,11 @@ def decode_measured(data: bytes, zoo: Zoo) -> tuple[Picture | None, str, int]:
 
 def fuzz(count: int, seed: int) -> Counter[str]:
     """Decode `count` mutants; a tally of what became of them. The assertion that fails names the mutant's number."""
-    rng, zoo, seen = random.Random(seed), Zoo([GOLDEN / "v1", GOLDEN / "v1-context"]), Counter[str]()
+    rng, zoo, seen = (
+        random.Random(seed),
+        Zoo([GOLDEN / "v1", GOLDEN / "v1-context", GOLDEN / "v1-dependent"]),
+        Counter[str](),
+    )
     streams = [path.read_bytes() for path in sorted(GOLDEN.glob("*/*.lcdc"))]
     valid: dict[bytes, tuple[Picture, int]] = {}
     tracemalloc.start()

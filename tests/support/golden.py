@@ -55,7 +55,7 @@ def symbols(container: Container, entropy: EntropyModel) -> str:
     for region, part in zip(layout.regions, container.parts, strict=True):
         decoded: npt.NDArray[np.int32] | int = 0
         if not part.bare:
-            sections = part.hyper, part.latents
-            decoded, _ = entropy.decode(*sections, region.size, header.quality_step, contextual=header.hyper_context)
+            methods = {"contextual": header.hyper_context, "dependent": header.dependent}
+            decoded, _ = entropy.decode(part.hyper, part.latents, region.size, header.quality_step, **methods)
         values[region.top : region.bottom, region.left : region.right] = decoded
     return hashlib.sha256(values.tobytes()).hexdigest()

@@ -6,6 +6,7 @@ Code of its own, so that what `lcodec.entropy` does can be compared with what is
 from __future__ import annotations
 
 import bisect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from lcodec.networks.architecture import Architecture
 from lcodec.networks.hyperprior import context, correction, hyper_context, hyper_correction, hyper_synthesis
 from lcodec.networks.ops import Ops, shuffle, unshuffle
 
+#: The tables of dependent quantisation, read as FORMAT.md says.
+DEPENDENT = np.load(Path(__file__).parents[2] / "lcodec" / "entropy" / "dependent.npy")
 Arrays = dict[str, npt.NDArray[Any]]
 MASK = (1 << 64) - 1
 
@@ -55,17 +58,46 @@ class SpecifiedDecoder:
             out[place] = symbol - reach
             if symbol == 2 * reach + 1:
                 escaped.append((place, reach))
-        bit = [0, 1 << 23, 1 << 24]
         for place, reach in escaped:
-            zeros = 0
-            while not self.symbol(bit):
-                zeros += 1
-            value = 1
-            for _ in range(zeros):
-                value = 2 * value + self.symbol(bit)
-            magnitude = reach + 1 + (value - 1) // 2
-            out[place] = magnitude if value % 2 else -magnitude
+            out[place] = self.escaped(reach)
         return out
+
+    def escaped(self, reach: int) -> int:
+        """A symbol beyond its table's reach."""
+        bit = [0, 1 << 23, 1 << 24]
+        zeros = 0
+        while not self.symbol(bit):
+            zeros += 1
+        value = 1
+        for _ in range(zeros):
+            value = 2 * value + self.symbol(bit)
+        magnitude = reach + 1 + (value - 1) // 2
+        return magnitude if value % 2 else -magnitude
+
+    def dependent_batch(self, indexes: list[int]) -> tuple[list[int], list[int]]:
+        """Symbols of a batch with dependent latents, as they come; and 16 times what each stands for, in its order."""
+        plain = [place for place, index in enumerate(indexes) if not 32 <= index <= 95]
+        symbols = self.batch([indexes[place] for place in plain])
+        out = [0] * len(indexes)
+        for place, symbol in zip(plain, symbols, strict=True):
+            out[place] = 16 * symbol
+        dependent = [place for place, index in enumerate(indexes) if 32 <= index <= 95]
+        states = [0] * -(-len(dependent) // 512)
+        for step in range(512):
+            numbers = range(step, len(dependent), 512)
+            coded = []
+            for lane, number in enumerate(numbers):
+                row = 64 * (states[lane] >> 7) + indexes[dependent[number]] - 32
+                frequencies = [256 * int(count) for count in DEPENDENT[row]]
+                coded.append(self.symbol([sum(frequencies[:k]) for k in range(129)]) - 63)
+            coded = [self.escaped(63) if symbol == 64 else symbol for symbol in coded]
+            for lane, (number, k) in enumerate(zip(numbers, coded, strict=True)):
+                state = states[lane]
+                second, sign = state >> 7, (k > 0) - (k < 0)
+                out[dependent[number]] = 9 * (2 * k - second * sign)
+                states[lane] = 2 * state % 256 ^ 77 * second ^ 242 * (k % 2)
+            symbols += coded
+        return symbols, out
 
 
 class Int64Ops(Ops[Any]):
