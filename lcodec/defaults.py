@@ -46,7 +46,7 @@ EFFORT_MAX = 9
 #: Largest picture, in pixels, unless the caller says otherwise.
 MAX_PIXELS = 1 << 28
 #: Bytes that the process may hold besides the picture and its file, unless the caller says otherwise. To refine a tile
-#: of latents of a large model (effort 6 and above) takes over 1 GiB.
+#: of latents of a large model (effort 8 and above) takes over 1 GiB.
 MEMORY = 2 << 30
 #: Bytes that always hold a whole header.
 HEADER_MAX = 1024

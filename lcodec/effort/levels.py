@@ -61,10 +61,10 @@ LEVELS = {
     3: _Level(2),
     4: _Level(4),
     5: _Level(8),
-    6: _Level(4, iterations=50),
-    7: _Level(4, iterations=100),
-    8: _Level(4, iterations=200),
-    9: _Level(4, iterations=600),
+    6: _Level(16),
+    7: _Level(32),
+    8: _Level(8, iterations=200),
+    9: _Level(8, iterations=600),
 }
 EFFORT_MAX = max(LEVELS)
 #: Steps of level 2 where a picture is cut into regions: there one takes as long as coding does.
@@ -76,9 +76,10 @@ FINER = 0.6, 2.4
 #: at most so many points of quality.
 SPENT, MOST = 0.7, 2.0
 #: Of matched levels: the part of the way to the optimum that the first step of a descent goes, and what later steps
-#: fall towards, in the first descent and in those that go on from there. Then the weights that errors have after the
-#: very first step, in multiples of the distortion's curvature: with half or twice that, files are 0.5 to 1 % larger.
-FIRST, LATER, LIGHTER = (0.12, 0.03), (0.06, 0.03), 1.2
+#: fall towards, in the first descent and in those that go on from there: with half of that, files of levels 3 and 4 are
+#: 1 to 2 % larger at equal distortion. Then the weights that errors have after the very first step, in multiples of the
+#: distortion's curvature.
+FIRST, LATER, LIGHTER = (0.25, 0.06), (0.12, 0.06), 1.2
 #: How many times heavier after annealing. Latents then lie where their symbols are sure; the second and third are for
 #: distortions that the one before does not reach, for heavier weights of the last choice alone soon change nothing.
 HEAVIER = (1, 2, 4)
