@@ -17,7 +17,7 @@ def test_text(run: Run, coded: Path) -> None:
     assert (result.code, result.err) == (0, "")
     text = result.out.decode()
     assert text.startswith(f"{coded}: 96x64 colour\n")
-    for word in ("quality   49.", "model     mse  (", "hyper", "latents", "overhead", "bpp"):
+    for word in ("quality   48.", "model     mse  (", "hyper", "latents", "overhead", "bpp"):
         assert word in text
     assert "check" not in text
 
