@@ -162,4 +162,4 @@ def test_files_say_so() -> None:
     assert not read_header(plain).dependent
     assert read_header(chosen).dependent
     errors = [np.square(decode(data, ZOO).pixels.astype(int) - original.pixels).mean() for data in (plain, chosen)]
-    assert errors[1] < 1.1 * errors[0]
+    assert errors[1] < 1.3 * errors[0]  # a random model is no finer for it, and its steps are coarser
