@@ -127,9 +127,12 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
     for axes in panels:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         axes.grid(which="major", alpha=0.25)
         for name, style in LINES.items():
             axes.axhline(rival(name).bd_rate_against(rival(ANCHOR), "psnr").percent, color="0.35", ls=style, lw=1)
+    if timed:
+        panels[1].xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
     for name in LINES:
         height = rival(name).bd_rate_against(rival(ANCHOR), "psnr").percent
         words = rival(name).title.partition(",")[0].partition(" (")[0]
