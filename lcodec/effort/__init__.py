@@ -1,7 +1,7 @@
-"""Effort: better symbols for one picture, at the encoder's expense; neither format nor decoder know of it.
+"""Effort: better symbols for one picture, at the encoder's expense; a decoder has the same to do at every level.
 
     analysis -> descent (the gradient of the distortion) -> annealing (torch; slow levels), and descent once more
-             -> rdoq (choice of symbols) -> match (as good as without)
+             -> rdoq, trellis (choice of symbols) -> match (as good as without)
 
 Levels differ in size, not in quality: at one quality the distortion stays what it is without effort, and what is saved
 is bits. Levels 1 and 2 keep it in the mean over photos, by what `measure` found once for the model; the others decode
