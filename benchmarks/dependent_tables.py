@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from benchmarks.common import open_model, shipped
 from lcodec.effort.encoder import Encoder
+from lcodec.entropy.bits import SCALE_MIN, SCALE_STEP_LN
 from lcodec.entropy.dependent import GRID, Lanes
 from lcodec.entropy.model import Choice
 from lcodec.entropy.section import MEAN_STEPS
@@ -37,8 +38,6 @@ from lcodec.training.run import examples
 QUALITIES = (0, 15, 30, 45, 60, 75, 90, 100)
 #: Symbols of a table that the bins count as.
 PRIOR = 200.0
-#: Deviations of the coder's tables, as in `lcodec.entropy.make_tables`.
-SCALE_MIN, SCALE_STEP = 0.11, 0.073
 
 Doubles = npt.NDArray[np.float64]
 
@@ -75,7 +74,7 @@ def bins() -> Doubles:
         values = 2 * magnitudes - second * (magnitudes > 0)
         edges = (values[1:] + values[:-1]) / 2 * (GRID / MEAN_STEPS)
         for table in DEPENDENT:
-            root = SCALE_MIN * 2 ** (SCALE_STEP * table) * math.sqrt(2)
+            root = SCALE_MIN * math.exp(SCALE_STEP_LN * table) * math.sqrt(2)
             inside = np.array([0, *(math.erf(edge / root) for edge in edges), 1])
             rows.append(np.diff(inside))
     return np.array(rows)

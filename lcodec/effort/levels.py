@@ -126,6 +126,7 @@ class Effort:
         self._level = level = LEVELS.get(effort)
         self._model, self._aim = model, model.goal.aim
         self._spared: list[tuple[int, float]] = []  # bytes and distortion, of each region of a matched level
+        #: Whether latents are quantised dependently, which the file has to say.
         self.dependent = level is not None and measured(model, quality_step, *CHOICE) is not None
         drafting = cache(lambda: engine.drafting(model))
         self._encoder_at = partial(Encoder, engine, model, entropy, drafting, dependent=self.dependent)
