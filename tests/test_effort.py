@@ -211,6 +211,17 @@ def test_refinement_descends_on_the_cost(size: tuple[int, int]) -> None:
     assert both - bits == pytest.approx(np.square(decoded.astype(float) - pixels).sum() / 3, rel=0.02)
 
 
+@given(st.integers(1, 500), st.integers(1, 20))
+def test_tiles_of_refinement(length: int, tile: int) -> None:
+    """They follow one another, as equal as can be; none is too large with its halo; there are no more than need be."""
+    parts, halo = refine._cut(length, tile), encoder.HALO
+    assert [at for part in parts for at in range(length)[part]] == list(range(length))
+    assert max(part.stop - part.start for part in parts) == -(-length // len(parts))
+    for part in parts:
+        assert len(range(length)[max(0, part.start - halo) : part.stop + halo]) <= tile + 2 * halo
+    assert len(parts) <= -(-length // tile)
+
+
 def pictures() -> list[np.ndarray]:
     return [np.asarray(Image.open(PHOTO))[200:328, 100:292], picture(64, 128, seed=7)]
 
@@ -378,13 +389,13 @@ def test_never_worse_than_without(effort: int, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(levels.LEVELS, effort, short)
     monkeypatch.setattr(encoder, "tile_side", lambda _: 1)
     told: list[float] = []
-    for quality, size in ((5, (70, 130, 3)), (80, (33, 15, 1))):
+    for quality, size in ((5, (70, 200, 3)), (80, (33, 15, 1))):
         original = picture(*size)
         plain, better = (point(original, MODEL, quality, e, progress=told.append) for e in (0, effort))
         assert better.squares <= plain.squares
         assert better.size <= plain.size
     assert told.count(1) == 4  # each of the pictures, without effort and with it
-    assert len(told) - 4 == short.iterations * (6 + 1)
+    assert len(told) - 4 == short.iterations * (2 + 1)
     assert all(0 <= part <= 1 for part in told)
 
 

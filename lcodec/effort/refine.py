@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count, product
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ class Refiner:
             gain: (F,) factors of the synthesis's fine features.
             aim: which distortion to refine for; a tile too small for MS-SSIM is left as it is.
             multiplier: bits that a unit of a pixel's distortion is worth (of squared error: the mean of R, G and B).
-            tile: side of what is refined at a time, in hyper-latents.
+            tile: largest side of what is refined at a time, in hyper-latents, without HALO on both sides.
             device: torch's.
             dependent: whether latents will be quantised dependently, where there are tables for that.
         """
@@ -144,20 +145,15 @@ class Refiner:
             progress: is told the part that is done, 0 to 1.
         """
         out, hyper_out = latents.copy(), hyper_latents.copy()
-        tile = self._tile
-        corners = [
-            (top, left)
-            for top in range(0, hyper_latents.shape[0], tile)
-            for left in range(0, hyper_latents.shape[1], tile)
-        ]
-        for done, (top, left) in enumerate(corners):
-            rows, columns = (slice(max(0, begin - HALO), begin + tile + HALO) for begin in (top, left))
+        parts = list(product(*(_cut(length, self._tile) for length in hyper_latents.shape[:2])))
+        for done, part in enumerate(parts):
+            rows, columns = (slice(max(0, own.start - HALO), own.stop + HALO) for own in part)
 
             def window(array: npt.NDArray[Any], scale: int, rows: slice = rows, columns: slice = columns) -> Any:
                 return array[_scaled(rows, scale), _scaled(columns, scale)]
 
-            def tell(part: float, done: int = done) -> None:
-                progress((done + part) / len(corners))
+            def tell(share: float, done: int = done) -> None:
+                progress((done + share) / len(parts))
 
             better = self._descend(
                 window(latents, HYPER_STRIDE),
@@ -166,12 +162,12 @@ class Refiner:
                 iterations,
                 tell,
             )
-            inner, hyper_inner = (
-                array[(top - rows.start) * scale :, (left - columns.start) * scale :][: tile * scale, : tile * scale]
-                for array, scale in zip(better, (HYPER_STRIDE, 1), strict=True)
-            )
-            for array, part, scale in ((out, inner, HYPER_STRIDE), (hyper_out, hyper_inner, 1)):
-                array[top * scale :, left * scale :][: tile * scale, : tile * scale] = part
+            for array, found, scale in zip((out, hyper_out), better, (HYPER_STRIDE, 1), strict=True):
+                target = array[tuple(_scaled(own, scale) for own in part)]
+                top, left = (
+                    scale * (own.start - around.start) for own, around in zip(part, (rows, columns), strict=True)
+                )
+                target[...] = found[top:, left:][: target.shape[0], : target.shape[1]]
         return out, hyper_out
 
     def _descend(
@@ -237,6 +233,12 @@ class Refiner:
         pixels = (picture[:, :height, :width] + 0.5) * 255
         mse = (pixels - target).square().mean(dim=(1, 2, 3))
         return bits + self._multiplier * height * width * distortion(self._aim, pixels, target, mse).sum()
+
+
+def _cut(length: int, tile: int) -> list[slice]:
+    """Parts of a side, as equal as can be: as few as have windows no longer than a tile with HALO on both sides."""
+    few = next(few for few in count(1) if -(-length // few) + min(few - 1, 2) * HALO <= tile + 2 * HALO)
+    return [slice(length * index // few, length * (index + 1) // few) for index in range(few)]
 
 
 def _scaled(part: slice, scale: int) -> slice:
