@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -124,6 +125,14 @@ def add_out(parser: argparse.ArgumentParser, default: Path | None, what: str = "
 
 
 # -------------------------------------------------------------------------------------------------------- processes
+
+
+def keeping_bytecode() -> dict[str, str]:
+    """Return the environment for timed processes of lcodec: compiled modules are kept, as where it is installed.
+
+    Under PYTHONDONTWRITEBYTECODE a process in a checkout compiles all of them: 0.15 s where it decodes in 1.1 s.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def spread(work: Callable[[T], R], tasks: Sequence[T], jobs: int, what: str = "coding") -> Iterator[R]:

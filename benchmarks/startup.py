@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import RESULTS, ROOT, add_out, of_times, shipped, show, write_rows
+from benchmarks.common import RESULTS, ROOT, add_out, keeping_bytecode, of_times, shipped, show, write_rows
 from lcodec.defaults import MODEL
 
 # The standard library alone, as long as anything is measured: on Linux, the peak memory of a child counts that of the
@@ -100,7 +100,7 @@ def run(command: list[str]) -> Figures:
         RuntimeError: it failed.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=ROOT, env=keeping_bytecode())
     _, status, usage = os.wait4(process.pid, 0)  # Popen.wait would drop the usage
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -115,7 +115,7 @@ def peak_mebibytes(usage: resource.struct_rusage) -> float:
 
 
 def measure(found: list[Contender], repeats: int) -> dict[tuple[str, str], list[Figures]]:
-    """Run every command `repeats` times, interleaved, after one round that only warms the disk's cache."""
+    """Run every command `repeats` times, interleaved, after a round that fills caches: of the disk, of bytecode."""
     figures: dict[tuple[str, str], list[Figures]] = {}
     for repeat in range(repeats + 1):
         for contender in found:

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import RESULTS, ROOT, add_out, of_times, parser_of, shipped, show, write_rows
+from benchmarks.common import RESULTS, ROOT, add_out, keeping_bytecode, of_times, parser_of, shipped, show, write_rows
 from lcodec.defaults import MODEL
 
 CSV = RESULTS / "throughput.csv"
@@ -83,7 +83,7 @@ def lcodec(*options: str) -> Callable[[Path, Path], None]:
 
     def encode(photos: Path, out: Path) -> None:
         command = [sys.executable, "-m", "lcodec.cli", "encode", "--quiet", "-r", str(photos), "-O", str(out), *options]
-        subprocess.run(command, check=True, cwd=ROOT)
+        subprocess.run(command, check=True, cwd=ROOT, env=keeping_bytecode())
 
     return encode
 
