@@ -106,7 +106,7 @@ FIGURE = Figure(
     "How many more or fewer bits each codec needs than BPG for the same PSNR on Kodak's photos (BD-rate): on the left"
     " the formats of a quarter of a century, on the right those since 2018, each at the year in which it appeared. "
     "Learned codecs met BPG with the hyperprior, passed it with context in the same year, and passed VTM two years "
-    "later. The points further down mostly take far more computation: `lcodec mse` stands where one model serves "
+    "later. The points further down mostly take far more computation: lcodec mse stands where one model serves "
     "every rate and a photo takes about a second on two cores, which the figure of rate, distortion and complexity "
     "shows.",
     make,
