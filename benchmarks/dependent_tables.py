@@ -1,4 +1,4 @@
-"""`python -m benchmarks.dependent_tables --photos DIR_OR_TAR...`: count the tables of dependent quantisation.
+"""`python -m benchmarks.dependent_tables --photos DIR_OR_TAR... --out FILE`: the tables of dependent quantisation.
 
 Which symbol a trellis search chooses is no matter of nearness alone, so there is no formula: with tables of the bins
 around the values that symbols stand for, files are 0.2 % larger. Here training photos are coded at several qualities

@@ -160,7 +160,7 @@ def table(figures: dict[tuple[str, str], list[Figures]], models: dict[str, str])
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
-    parser.add_argument("photo", type=Path, help="PNG; both sides multiples of 64 for CompressAI (Kodak's are)")
+    parser.add_argument("photo", type=Path, help="PNG or JPEG; both sides multiples of 64 for CompressAI (Kodak's are)")
     parser.add_argument("--repeats", type=int, default=7, help="measured runs of each command")
     parser.add_argument("--compressai-python", type=Path, metavar="PATH", help="Python that can import compressai")
     add_models(parser)

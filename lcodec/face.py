@@ -89,7 +89,7 @@ class Info:
     height: int  #: pixels
     grey: bool  #: one channel of colour instead of three
     alpha: bool  #: a channel of transparency besides
-    quality: float  #: 0 to 100, of the quantisation steps: from effort 2 on a little below what was asked for
+    quality: float  #: 0 to 100, of the quantisation steps: from effort 1 on mostly below what was asked for
     model: str | None  #: name of the model that it needs; None where that is not installed
     bytes: int  #: of the whole file
 
@@ -141,7 +141,7 @@ def encode(
         min_psnr: target: the smallest file with at least this PSNR, in dB.
         min_ms_ssim: target: the smallest file with at least this MS-SSIM, between 0 and 1.
         model: name of an installed model, or path of a model file.
-        effort: 0 (fastest) to 9 (smallest file, minutes), at the same quality; from 6 on with torch.
+        effort: 0 (fastest) to 9 (smallest file, minutes), at the same quality; from 8 on with torch.
         alpha: "keep" transparency, "drop" it, or "flatten" the picture on `background`.
         background: a colour as in CSS: a name, #rrggbb, rgb(r, g, b).
         metadata: what to keep: "all", "none", or some of "icc", "exif" and "xmp".

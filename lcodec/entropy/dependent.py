@@ -5,7 +5,7 @@ Two quantisers share out a finer grid, and a state machine that the symbols' par
     quantiser 0: ... -4 -2  0  2  4 ...      quantiser 1: ... -3 -1  0  1  3 ...      in units of the grid
 
 The values that a row of latents may take then lie as those of a lattice of many dimensions do, and an encoder that
-looks for the best row of symbols (`lcodec.effort.trellis`) spends 2 to 4 % fewer bits for the same picture. After
+looks for the best row of symbols (`lcodec.effort.trellis`) spends about 4 % fewer bits for the same picture. After
 Marcellin and Fischer, "Trellis coded quantization of memoryless and Gauss-Markov sources" (1990), with the zeros of
 Schwarz et al., "Hybrid video coding with trellis-coded quantization" (2019); the machine is Ungerboeck's code of 256
 states (1982). Where nearly all symbols are 0 it gains nothing, so latents of small scales are left out, and those of

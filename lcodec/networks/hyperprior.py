@@ -5,7 +5,7 @@
 
 Hyperprior: Balle et al. 2018; means: Minnen et al. 2018; steps: `lcodec.networks.steps`. Hyper-latents are coded in
 such steps too: with fixed scales alone they were 5 to 20 % of a small file, and with what is known of their
-neighbours they take an eighth to a sixth less (`benchmarks.hyper_context`).
+neighbours they take a seventh to a sixth less (`benchmarks.hyper_context`).
 
 Below, C is the number of latents, Z that of hyper-latents, H the width of the hyperprior's networks, K that of the
 context network and L that of the context network of the hyper-latents. `hyper_synthesis`, both contexts and their
