@@ -141,7 +141,7 @@ def encode(
         min_psnr: target: the smallest file with at least this PSNR, in dB.
         min_ms_ssim: target: the smallest file with at least this MS-SSIM, between 0 and 1.
         model: name of an installed model, or path of a model file.
-        effort: 0 (fastest) to 9 (smallest file, minutes), at the same quality; from 8 on with torch.
+        effort: 0 (fastest) to 9 (smallest file, minutes), at the same quality; from 6 on with torch.
         alpha: "keep" transparency, "drop" it, or "flatten" the picture on `background`.
         background: a colour as in CSS: a name, #rrggbb, rgb(r, g, b).
         metadata: what to keep: "all", "none", or some of "icc", "exif" and "xmp".

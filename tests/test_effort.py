@@ -381,6 +381,14 @@ def test_a_photo_is_smaller_and_no_worse_with_every_model(name: str) -> None:
     assert settled != default
 
 
+@pytest.mark.parametrize("effort", [1, 2])
+def test_qualities_near_zero_differ(effort: int) -> None:
+    """Where the steps are those of quality 0 already, for what effort gains is spent on coarser ones."""
+    model, photo = Zoo().load("mse"), np.asarray(Image.open(PHOTO))[100:292, 80:320]
+    sizes = [len(encode(Picture(photo), model, quality, effort=effort)) for quality in (0, 1, 2, 3, 4)]
+    assert sizes == sorted(set(sizes))
+
+
 @pytest.mark.parametrize("effort", range(2, EFFORT_MAX + 1))
 def test_never_worse_than_without(effort: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of any model, here one that was hardly trained and has nothing measured; in several tiles; grey and odd sides."""

@@ -153,7 +153,7 @@ class Resize(_Shape):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int] | float:
         text = str(value).strip().lower()
-        if found := re.fullmatch(r"(\d{0,9})x(\d{0,9})", text):
+        if found := re.fullmatch(r"([1-9]\d{0,8})?x([1-9]\d{0,8})?", text):
             width, height = (int(side or 0) for side in found.groups())
             if width or height:
                 return width, height

@@ -139,6 +139,8 @@ def test_part_size_and_quality(run: Run, coded: Path) -> None:
         (["--crop", "0x64+0+0"], "'0x64+0+0' is not WxH+X+Y in pixels"),
         (["--resize", "x"], "'x' is not WxH in pixels, Wx, xH or N%"),
         (["--resize", "0%"], "'0%' is not WxH in pixels"),
+        (["--resize", "0x5"], "'0x5' is not WxH in pixels"),
+        (["--resize", "5x0"], "'5x0' is not WxH in pixels"),
         (["--jpeg-quality", "0"], "'0' is not a whole number from 1 to 100."),
     ],
 )
