@@ -132,7 +132,9 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
         for name, style in LINES.items():
             axes.axhline(rival(name).bd_rate_against(rival(ANCHOR), "psnr").percent, color="0.35", ls=style, lw=1)
     if timed:
-        panels[1].xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        seconds = [point.encode_s for point in points if point.encode_s is not None]
+        few = max(seconds) > 100 * min(seconds)  # of many, labels would overlap
+        panels[1].xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1,) if few else (1, 2, 5)))
     for name in LINES:
         height = rival(name).bd_rate_against(rival(ANCHOR), "psnr").percent
         words = rival(name).title.partition(",")[0].partition(" (")[0]
@@ -155,8 +157,8 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
                       bbox={"color": "white", "pad": 1}, zorder=2.5)  # fmt: skip
         if own[0].encode_s is not None:
             panels[1].plot([point.encode_s for point in own], heights, **style | {"gid": f"{codec}, seconds"})
-            for point, y in ((own[0], -14), (own[-1], 7)):  # the first one lies high, at a line of the others'
-                panels[1].annotate(point.effort, (point.encode_s, point.bd_rate), (0, y), textcoords="offset points",
+            for point, at in ((own[0], (-9, -3)), (own[-1], (0, 7))):
+                panels[1].annotate(point.effort, (point.encode_s, point.bd_rate), at, textcoords="offset points",
                                    ha="center", fontsize=9, color=colour)  # fmt: skip
     macs.set_xlim(1, 900)
     macs.margins(y=0.12)
