@@ -124,6 +124,7 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
     if timed:
         panels.append(figure.add_axes((0.71, 0.12, 0.27, 0.84), sharey=macs))
         panels[1].set_xlabel("encoder: CPU seconds, 768x512")
+        panels[1].margins(x=0.14)  # room for the first points' labels
     for axes in panels:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
