@@ -319,9 +319,8 @@ class Effort:
             return encode(*kept)
         small = self._too_small(*window.shape[:2])
         if small or not level.matched:
-            choose = None if small else self._as_measured(kept, window)
-            choose = choose or self._encoder.choice(latents)
-            return encode(*kept, choose and choose.weighted(self._lighter))
+            measured_choice = (None if small else self._as_measured(kept, window)) or self._encoder.choice(latents)
+            return encode(*kept, measured_choice and measured_choice.weighted(self._lighter))
         # Codes without effort say what is wanted, and are what there is if the steps are theirs and nothing is better.
         others = self._known.pop(region, None) or self._without(pixels, region)
         wanted = others[0].distortion
