@@ -117,11 +117,11 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    timed = [point for point in points if point.encode_s is not None]
-    figure = Figure(figsize=(8, 4.4) if timed else (6.6, 4.4))
-    macs = figure.add_axes((0.09, 0.12, 0.55, 0.84) if timed else (0.11, 0.12, 0.86, 0.84))
+    seconds = [point.encode_s for point in points if point.encode_s is not None]
+    figure = Figure(figsize=(8, 4.4) if seconds else (6.6, 4.4))
+    macs = figure.add_axes((0.09, 0.12, 0.55, 0.84) if seconds else (0.11, 0.12, 0.86, 0.84))
     panels = [macs]
-    if timed:
+    if seconds:
         panels.append(figure.add_axes((0.71, 0.12, 0.27, 0.84), sharey=macs))
         panels[1].set_xlabel("encoder: CPU seconds, 768x512")
         panels[1].margins(x=0.14)  # room for the first points' labels
@@ -132,8 +132,7 @@ def draw(points: list[Point], others: list[Point], target: Path) -> None:
         axes.grid(which="major", alpha=0.25)
         for name, style in LINES.items():
             axes.axhline(rival(name).bd_rate_against(rival(ANCHOR), "psnr").percent, color="0.35", ls=style, lw=1)
-    if timed:
-        seconds = [point.encode_s for point in points if point.encode_s is not None]
+    if seconds:
         few = max(seconds) > 100 * min(seconds)  # of many, labels would overlap
         panels[1].xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1,) if few else (1, 2, 5)))
     for name in LINES:
