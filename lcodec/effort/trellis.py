@@ -20,13 +20,13 @@ from lcodec.networks import crew
 __all__ = ["cheapest_symbols"]
 
 Floats = npt.NDArray[np.float32]
-#: Lanes that are searched at a time: with more, what is noted of all states (a byte each) takes too much memory.
-AT_ONCE = 64
+#: Lanes that are searched at a time: with more, what is noted of all states (a byte each) takes too much memory; with
+#: fewer, each takes longer, so threads share no fewer out.
+AT_ONCE, FEWEST = 64, 24
 #: Bits of an escaped symbol besides its escape, about: few are.
 ESCAPED = 3
-#: The two ways into each state: whence, and the subset taken: 2 quantiser + parity.
-_ends = np.argsort(NEXT, axis=None, kind="stable").reshape(STATES, 2).T
-_STARTS, _SUBSETS = _ends // 2, 2 * SECOND[_ends // 2] + _ends % 2
+#: Whence each state is come to, with each parity: (2, STATES). Even ones are from states of the first quantiser.
+_STARTS: npt.NDArray[np.intp] = np.argsort(NEXT, axis=0).T
 
 
 @cache
@@ -46,12 +46,14 @@ def cheapest_symbols(wanted: Floats, weights: Floats, indexes: npt.NDArray[np.ui
         indexes: (n,) of their tables, all in DEPENDENT.
     """
     grid = np.float32(GRID / MEAN_STEPS)
-    lanes = [slice(begin, begin + AT_ONCE * LANE) for begin in range(0, len(wanted), AT_ONCE * LANE)]
+    shared = max(part.stop - part.start for part in crew.parts(-(-len(wanted) // LANE), FEWEST))
+    length = min(max(shared, 1), AT_ONCE) * LANE
+    parts = [slice(begin, begin + length) for begin in range(0, len(wanted), length)]
 
     def search(at: slice) -> npt.NDArray[np.int32]:
         return _search(wanted[at] / grid, weights[at] * grid**2, indexes[at].astype(np.intp) - DEPENDENT.start)
 
-    return np.concatenate([np.empty(0, np.int32), *crew.each(search, lanes)])
+    return np.concatenate([np.empty(0, np.int32), *crew.each(search, parts)])
 
 
 def _search(wanted: Floats, weights: Floats, tables: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
@@ -60,20 +62,24 @@ def _search(wanted: Floats, weights: Floats, tables: npt.NDArray[np.intp]) -> np
     length = min(count, LANE)
     lanes = -(-count // length)
     costs, magnitudes = _candidates(np.abs(wanted), weights, tables)
-    # (subsets, n) -> (length, subsets, lanes), where all is free past the end.
+    # (subsets, n) -> (length, parities, 1, quantisers, lanes), where all is free past the end.
     padded = np.pad(costs, ((0, 0), (0, lanes * length - count)))
-    branches = np.ascontiguousarray(padded.reshape(4, lanes, length).transpose(2, 0, 1))
+    branches = np.ascontiguousarray(padded.reshape(2, 2, lanes, length).transpose(3, 1, 0, 2))[:, :, None]
     least = np.full((STATES, lanes), np.inf, np.float32)
     least[0] = 0
-    other = np.empty((length, STATES, lanes), np.bool_)  # whether the second way into a state is the cheaper one
+    ways = np.empty((2, STATES // 2, 2, lanes), np.float32)  # costs of both ways into each state
+    even, odd = ways.reshape(2, STATES, lanes)
+    cheaper = np.empty((length, STATES, lanes), np.bool_)  # whether the way of the odd symbol is
     for step, branch in enumerate(branches):
-        one, two = (least[starts] + branch[subsets] for starts, subsets in zip(_STARTS, _SUBSETS, strict=True))
-        np.less(two, one, out=other[step])
-        least = np.minimum(one, two, out=one)
+        np.take(least, _STARTS.ravel(), axis=0, out=ways.reshape(-1, lanes), mode="clip")  # "raise" would copy
+        ways += branch
+        np.less(odd, even, out=cheaper[step])
+        np.minimum(odd, even, out=least)
     state, every, subset = least.argmin(axis=0), np.arange(lanes), np.empty((length, lanes), np.intp)
     for step in range(length - 1, -1, -1):
-        way = other[step, state, every].astype(np.intp)
-        subset[step], state = _SUBSETS[way, state], _STARTS[way, state]
+        parity = cheaper[step, state, every].astype(np.intp)
+        state = _STARTS[parity, state]
+        subset[step] = 2 * SECOND[state] + parity
     chosen = subset.T.ravel()[:count]
     return np.copysign(magnitudes[chosen, np.arange(count)], wanted).astype(np.int32)
 
