@@ -4,9 +4,9 @@
              -> rdoq, trellis (choice of symbols) -> match (as good as without)
 
 Levels differ in size, not in quality: at one quality the distortion stays what it is without effort, and what is saved
-is bits. Levels 1 and 2 keep it in the mean over photos, by what `measure` found once for the model; the others decode
-what they code, and keep that of the picture at hand. What all descend on is the objective of training: bits + lambda x
-distortion, of the kind that the model was trained for.
+is bits. Levels 1 to 5 keep it in the mean over photos, by what `measure` found once for the model; those that anneal
+decode what they code, and keep that of the picture at hand. What all descend on is the objective of training: bits +
+lambda x distortion, of the kind that the model was trained for.
 """
 
 from lcodec.effort.levels import EFFORT_MAX, Effort

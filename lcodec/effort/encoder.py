@@ -177,6 +177,7 @@ class Encoder:
         pace: Pace | None = None,
         *,
         first: bool = True,
+        progress: Callable[[float], None] = lambda _: None,
     ) -> Rdoq:
         """The choice of symbols of latents that moved to make up for each other's errors.
 
@@ -188,6 +189,7 @@ class Encoder:
             factors: of the weights that errors have: in the draft of each step, and then in the choice.
             pace: by which the parts are multiplied, and which looks at the gradients.
             first: whether the latents have not moved yet.
+            progress: is told the part of the steps that is done, 0 to 1.
 
         Raises:
             ModelError: what is needed was not measured for the model.
@@ -199,7 +201,7 @@ class Encoder:
         halo = self._model.architecture.synthesis_halo
         descent = Descent(self._model.decoder, halo, *self._gains, padded, *self._cost)
         before: Floats | None = None
-        for part, factor in zip(parts, factors[:-1], strict=True):
+        for done, (part, factor) in enumerate(zip(parts, factors[:-1], strict=True), 1):
             choose = choice.weighted(factor)
             draft = self._drafting().encode(latents, hyper_latents, self.quality_step, choose)
             decoded = (draft.values / MEAN_STEPS).astype(np.float32)
@@ -211,6 +213,7 @@ class Encoder:
             length = part * pace.factor if pace else part
             moved = relaxed(choice.wanted, decoded, gradient, curvature, length)
             choice = replace(choice, wanted=moved, dependent=self._dependent)
+            progress(done / len(parts))
         return choice.weighted(factors[-1])
 
     def moved(self, choose: Rdoq) -> Floats:
