@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import lcodec
 from lcodec.codec import decode, encode
 from lcodec.container import read_header, unpack
 from lcodec.defaults import MEMORY
@@ -386,6 +387,13 @@ def test_a_photo_is_smaller_and_no_worse_with_every_model(name: str, monkeypatch
     assert after <= before
     assert len(settled) < 0.98 * len(plain)
     assert settled != default
+
+
+def test_texts_say_from_which_level_on_torch_is_needed() -> None:
+    first = min(number for number, level in levels.LEVELS.items() if level.iterations)
+    manual = Path(lcodec.__file__).with_name("share") / "man" / "man1" / "lcodec.1"
+    assert f"From {first} on with torch" in manual.read_text(encoding="utf-8")
+    assert f"from {first} on with torch" in str(lcodec.encode.__doc__)
 
 
 @pytest.mark.parametrize("effort", [1, 2])

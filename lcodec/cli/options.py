@@ -151,7 +151,7 @@ effort = click.option(
     default=defaults.EFFORT,
     show_default=True,
     metavar="N",
-    help="0 (fastest) to 9 (smallest file, minutes); quality stays the same. From 8 on with torch.",
+    help="0 (fastest) to 9 (smallest file, minutes); quality stays the same. From 6 on with torch.",
 )
 
 #: --metadata, as a tuple of names.
