@@ -69,9 +69,10 @@ def _search(wanted: Floats, weights: Floats, tables: npt.NDArray[np.intp]) -> np
     least[0] = 0
     ways = np.empty((2, STATES // 2, 2, lanes), np.float32)  # costs of both ways into each state
     even, odd = ways.reshape(2, STATES, lanes)
+    starts = _STARTS.ravel()
     cheaper = np.empty((length, STATES, lanes), np.bool_)  # whether the way of the odd symbol is
     for step, branch in enumerate(branches):
-        np.take(least, _STARTS.ravel(), axis=0, out=ways.reshape(-1, lanes), mode="clip")  # "raise" would copy
+        np.take(least, starts, axis=0, out=ways.reshape(-1, lanes), mode="clip")  # "raise" would copy
         ways += branch
         np.less(odd, even, out=cheaper[step])
         np.minimum(odd, even, out=least)
