@@ -97,8 +97,8 @@ BELOW = 3
 #: Of matched levels: the part of the way to the optimum that the first step of a descent goes, and what later steps
 #: fall towards, in the first descent and in those that go on from there: with half of that, files of descents alone are
 #: 1 to 2 % larger at equal distortion. With longer ones, by the model's own tables, they were 0.4 to 1 % smaller at
-#: quality 85, where annealing gains next to nothing, but 1.4 % larger at 15. Then the weights that errors have after
-#: the very first step, in multiples of the distortion's curvature.
+#: quality 85, where annealing gains little, but 1.4 % larger at 15. Then the weights that errors have after the very
+#: first step, in multiples of the distortion's curvature.
 FIRST, LATER, LIGHTER = (0.25, 0.06), (0.12, 0.06), 1.2
 #: How many times heavier after annealing. Latents then lie where their symbols are sure; the second and third are for
 #: distortions that the one before does not reach, for heavier weights of the last choice alone soon change nothing.
