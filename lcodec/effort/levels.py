@@ -51,6 +51,7 @@ class _Level:
     """How much is done."""
 
     steps: int = 0  #: of one descent (`lcodec.effort.descent`), each from a draft of the code
+    of_large: int | None = None  #: fewer, where a picture is cut into regions
     #: Of more steps than the two that the exporter measured: the weights that errors have, in multiples of those for
     #: two, the points of quality by which quantisation steps are coarser yet, and the cosine that the pace aims at.
     lighter: float = 1.0
@@ -72,7 +73,7 @@ class _Level:
 #: 2.8 times the time of four steps.
 LEVELS = {
     1: _Level(),
-    2: _Level(2),
+    2: _Level(2, of_large=1),  # in large pictures a step takes as long as coding does
     3: _Level(4, lighter=0.8, coarser=0.5, steady=0.6),
     4: _Level(8, lighter=0.7, coarser=1.0, steady=0.6),
     5: _Level(16, lighter=0.7, coarser=1.5, steady=0.7),
@@ -82,8 +83,6 @@ LEVELS = {
     9: _Level(8, iterations=600),
 }
 EFFORT_MAX = max(LEVELS)
-#: Steps of level 2, the default, where a picture is cut into regions: there one takes as long as coding does.
-STEPS_OF_LARGE = 1
 #: Points of quality by which dependent quantisation is finer than plain, at the ends of the scale: levels 1 to 5 spend
 #: them on coarser steps. Measured on parts of eight validation photos: 0.5 to 2.5 with `mse`, 0.9 to 2 with `ms-ssim`.
 FINER = 0.6, 2.4
@@ -158,7 +157,8 @@ class Effort:
         if level and not self._too_small(*(side * LATENT_STRIDE for side in layout.size)):
             self._iterations = level.iterations
             if measured(model, quality_step, *CHOICE, *DESCENT) is not None:
-                self._count = STEPS_OF_LARGE if effort == 2 and len(layout.regions) > 1 else level.steps
+                large = len(layout.regions) > 1
+                self._count = level.of_large if large and level.of_large is not None else level.steps
         self._asked = self._encoder_at(quality_step)
         self._encoder = self._asked
         if level and self.dependent and not self.settles:
