@@ -93,7 +93,7 @@ def encode(
     # What is exact is chosen by codes of level 1, which are quick, at all levels from there on.
     quick = spent if effort < 2 or drawn is None else Effort(1, engine, coder, entropy, quality_step, layout)
     turns = 1 if drawn is None else 2 + (quick is not spent)
-    done = _Shares(progress, len(layout.regions), turns + spent.settles)
+    done = _Shares(progress, len(layout.regions), turns)
 
     def tell(region: Region, part: float) -> None:
         done(layout.regions.index(region), part)
@@ -123,14 +123,7 @@ def encode(
             judge = Judge(Synthesis(engine, coder, quality_step), coder.goal, quality_step, plain.pixels, drawn)
             way, pieces = choose(picture, plain, judge, layout, code, spread, slowly=effort > 2)
         if pieces is None or quick is not spent:
-            if spent.settles:
-                coded = [region for region in layout.regions if region not in way.bare]
-                spent.settle(way.pixels, coded, spread, tell)
-                done.turn()
             pieces = code(way, level=spent)
-            if not spent.paid:  # level 2 does better by some pictures; the bar stays full meanwhile
-                spent = Effort(2, engine, coder, entropy, quality_step, layout)
-                pieces = code(way, level=spent)
     done.finish()
     header = Header(
         picture.width,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcodec.effort import encoder, refine
-from lcodec.effort.descent import FASTEST, SLOWEST, STEADY, Descent, Pace, relaxed
+from lcodec.effort.descent import FASTEST, SLOWEST, Descent, Pace, relaxed
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.coder import SymbolEncoder
 from lcodec.entropy.cost import symbol_bits
@@ -45,8 +45,8 @@ def test_steps_are_shorter_where_gradients_turn() -> None:
     across = floats(5, 4, 8)
     across -= one * np.float32(np.vdot(across, one / curvature) / np.vdot(one, one / curvature))
     across *= np.sqrt(np.vdot(one, one / curvature) / np.vdot(across, across / curvature), dtype=np.float32)
-    turned = STEADY * one + math.sqrt(1 - STEADY**2) * across
-    steady, slower, faster, none = (Pace() for _ in range(4))
+    turned = 0.7 * one + math.sqrt(1 - 0.7**2) * across
+    steady, slower, faster, none = (Pace(0.7) for _ in range(4))
     steady.look(turned.astype(np.float32), 5 * one, curvature)
     assert steady.factor == pytest.approx(1, rel=1e-5)
     none.look(one, np.zeros_like(one), curvature)

@@ -21,21 +21,17 @@ from lcodec.networks.ops_tape import TapeOps, Traced
 from lcodec.networks.tiling import map_tiles
 from lcodec.networks.transforms import LATENT_STRIDE, synthesis
 
-__all__ = ["OF_TWO", "STEADY", "TILE", "Descent", "Pace", "relaxed"]
+__all__ = ["OF_TWO", "TILE", "Descent", "Pace", "relaxed"]
 
 Floats = npt.NDArray[np.float32]
 #: Largest side of a tile, in latents: regions of large pictures are one, and so are photos up to 1024 pixels a side.
 TILE = 64
 #: Level 2 takes two steps, so many times as long as the best single step. With two equal ones, and the second draft
-#: weighted as the first, files of four photos were 0.7 % larger at equal distortion.
+#: weighted as the first, files of four photos were 0.7 % larger at equal distortion; other lengths of the second gained
+#: nothing.
 OF_TWO = (1.5, 0.7)
-#: Of the gradients of two steps in a row, the cosine of the angle that `Pace` aims at, and the least that it goes by.
-#: Parts of validation photos at three qualities, equal distortion, several descents at matched levels: of four steps,
-#: without a pace, files were 0.7 % larger with `ms-ssim`, 0.4 % with `mse-fast`, and as large with `mse`, than with a
-#: cosine of 0.7; of eight, with 0.7, 0.9 % larger with `mse-fast`, 0.1 and 0.4 % with the others, than with 0.8. To
-#: stop where the estimated cost, bits and distortion, begins to rise lost 0.4 % with `mse`. Other lengths of level 2's
-#: second step gained nothing.
-STEADY, LEAST = 0.8, 0.2
+#: Of the gradients of two steps in a row, the least cosine of the angle between them that `Pace` goes by.
+LEAST = 0.2
 #: Within which a pace stays.
 SLOWEST, FASTEST = 0.1, 1.2
 
@@ -47,7 +43,7 @@ class Pace:
     take back. This differs between pictures (more so where there is noise), models and qualities.
     """
 
-    def __init__(self, steady: float = STEADY) -> None:
+    def __init__(self, steady: float) -> None:
         """Begin; `steady` is the cosine to aim at."""
         self.factor, self._steady = 1.0, steady
 

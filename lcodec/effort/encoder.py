@@ -1,6 +1,6 @@
 """One model at one quality, as effort uses it: latents of a region, their codes, and what makes better ones.
 
-    analyse -> latents, hyper-latents -> descend, refine (better latents) -> encode (with chosen symbols) -> judge
+    descend, refine (better latents) -> encode (with chosen symbols)
 
 What was measured for the model (`lcodec.effort.measure`) is looked up here; which of these steps are taken, and how
 far they go, is the level's affair (`lcodec.effort.levels`).
@@ -19,14 +19,12 @@ import numpy.typing as npt
 
 from lcodec.arrays import EFFORT
 from lcodec.effort.descent import Descent, Pace, relaxed
-from lcodec.effort.match import Judge
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import Coded, EntropyModel
 from lcodec.entropy.section import MEAN_STEPS
 from lcodec.errors import ModelError
 from lcodec.execution.engine import Engine
-from lcodec.execution.regions import Region
-from lcodec.execution.stages import Analyses, Synthesis, colour, pad
+from lcodec.execution.stages import colour, pad
 from lcodec.networks.architecture import Architecture
 from lcodec.networks.gains import QUALITY_STEPS, gain_at
 from lcodec.networks.hyperprior import HYPER_STRIDE
@@ -48,12 +46,6 @@ HALO = 1
 _TILE_BYTES = 640 << 20
 #: What is measured for the choice of symbols, and for descent besides.
 CHOICE, DESCENT = ("weight", "stretch"), ("curvature", "part", "lighter", "coarser")
-#: How many times heavier than alone an error counts in models without measured weights; chosen on validation photos, by
-#: BD-rate.
-CAUTION = 6
-#: Bits that a squared error of one quantisation step is worth where the model's own steps are the best there are,
-#: whatever it was trained for: with R = -log2(step) and D = weight step^2 / 12, R + D is least at step 1.
-STEP_BITS = 6 / math.log(2)
 
 
 def tile_side(sizes: Architecture) -> int:
@@ -97,15 +89,6 @@ class Encoder:
         self._cost = model.goal.aim, model.goal.multiplier(quality_step / QUALITY_STEPS)
 
     @cached_property
-    def _analyses(self) -> Analyses:
-        return Analyses(self._engine, self._model, self.quality_step)
-
-    @cached_property
-    def _synthesis(self) -> Synthesis:
-        """The decoder's network, for what codes really cost."""
-        return Synthesis(self._engine, self._model, self.quality_step)
-
-    @cached_property
     def _steps(self) -> npt.NDArray[np.float64]:
         """Quantisation steps in a standard deviation, (C,)."""
         return self._entropy.at_quality(self.quality_step).steps
@@ -117,45 +100,21 @@ class Encoder:
         inverse, gain = (gain_at(tables[name], self.quality_step) for name in ("gain.inverse", "gain.synthesis"))
         return inverse, gain
 
-    def analyse(self, pixels: Pixels, region: Region) -> tuple[Floats, Floats]:
-        """Latents (h, w, C) and hyper-latents (ceil(h/4), ceil(w/4), Z) of a region of a picture (H, W, 1 or 3)."""
-        latents = self._analyses.latents(pixels, region)
-        return latents, self._analyses.hyper_latents(latents)
-
     def encode(self, latents: Floats, hyper_latents: Floats, choose: Rdoq | None = None) -> Coded:
         """Code a region, with the nearest symbols or with those that are chosen."""
         return self._entropy.encode(latents, hyper_latents, self.quality_step, choose)
 
-    def judge(self, window: Pixels) -> Judge:
-        """What tells how good codes of a region are, whose pixels these are."""
-        return Judge(self._synthesis, self._cost[0], window)
+    def choice(self, latents: Floats) -> Rdoq:
+        """The choice of symbols that was measured for the model.
 
-    def choice(self, latents: Floats) -> Rdoq | None:
-        """The choice of symbols that was measured for the model, if it was."""
-        if (found := measured(self._model, self.quality_step, *CHOICE)) is None:
-            return None
-        weight, stretch = found
+        Raises:
+            ModelError: none was.
+        """
+        weight, stretch = self.tables(*CHOICE)
         return Rdoq(self._in_steps(latents), weight, stretch, self._dependent)
-
-    def unmeasured(self, latents: Floats) -> Rdoq:
-        """A choice with the same weight for all channels."""
-        return Rdoq(self._in_steps(latents), np.full(latents.shape[2], STEP_BITS * CAUTION, np.float32))
 
     def _in_steps(self, latents: Floats) -> Floats:
         return (latents * self._steps).astype(np.float32)
-
-    @cached_property
-    def curvature_factor(self) -> float:
-        """The factor that makes weights of errors as large as the distortion's curvature, in the median channel.
-
-        The measured ones say what an error costs where nothing makes up for it: several times its curvature,
-        differently so in each model.
-
-        Raises:
-            ModelError: what is needed was not measured for the model.
-        """
-        weight, curvature = self.tables("weight", "curvature")
-        return float(np.median(curvature / weight))
 
     def tables(self, *names: str) -> list[Floats]:
         """What was measured for the model at this quality: (C,), (1,) or (2,) each.
@@ -164,7 +123,7 @@ class Encoder:
             ModelError: nothing was.
         """
         if (found := measured(self._model, self.quality_step, *names)) is None:
-            raise ModelError("the model has nothing that descent could go by")
+            raise ModelError("the model has nothing that effort could go by")
         return found
 
     def descend(

@@ -27,8 +27,6 @@ import torch
 
 from lcodec.arrays import EFFORT
 from lcodec.effort.descent import OF_TWO, relaxed
-from lcodec.effort.levels import NEAR
-from lcodec.effort.match import decoded
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.model import Choice, Coded, EntropyModel
 from lcodec.entropy.section import MEAN_STEPS
@@ -51,6 +49,8 @@ Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 #: Evenly spaced qualities at which is measured.
 ANCHORS = 6
+#: A second quality, so many steps lower, tells what distortion a step of quality is worth.
+NEAR = QUALITY_STEPS // 25
 #: Times that errors count more than measured, of which each quality gets the best: the slope grows with the number of
 #: symbols chosen. At middle and high quality these are within 0.2 % of each other; at low quality light ones may cost
 #: more than they save, and the heaviest choose next to nothing.
@@ -137,7 +137,7 @@ class _Measurement:
         return _Photo(pixels, wanted, latents, hyper_latents, gradient, self._db(plain, pixels), _size(plain))
 
     def _db(self, coded: Coded, pixels: Pixels) -> float:
-        shown = decoded(coded, self._synthesis, pixels.shape)
+        shown = self._synthesis.alone(coded.values, pixels.shape)
         return psnr(pixels, shown) if self._aim == "mse" else ms_ssim_db(ms_ssim(pixels, shown))
 
     def _encode(self, photo: _Photo, choose: Choice) -> Coded:

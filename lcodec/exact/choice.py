@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcodec.container import Part
-from lcodec.effort.match import decoded, distortion
 from lcodec.entropy.model import Coded
 from lcodec.exact.look import drawn_pixels, grown
 from lcodec.exact.stream import SIDE_MAX, coded_here, pack_exact
 from lcodec.execution.engine import Spread
 from lcodec.execution.regions import Layout, Region, window_of
 from lcodec.execution.stages import Synthesis
-from lcodec.goal import MS_SSIM_WEIGHT, Goal
+from lcodec.goal import MS_SSIM_WEIGHT, Aim, Goal
+from lcodec.metrics import ms_ssim
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.networks.transforms import LATENT_STRIDE
@@ -90,10 +90,10 @@ class Judge:
         if aim == "ms-ssim" and min(height, width) < MIN_SIDE_PX:
             return NO_ERRORS
         scale = multiplier * (MS_SSIM_WEIGHT * height * width if aim == "ms-ssim" else 1 / channels)
-        pixels = decoded(coded, self.synthesis, original.shape)
-        total = scale * distortion(aim, original, pixels)
+        pixels = self.synthesis.alone(coded.values, original.shape)
+        total = scale * _distortion(aim, original, pixels)
         np.copyto(pixels, original, where=window_of(region, self.drawn)[:, :, None])
-        return total, scale * distortion(aim, original, pixels)
+        return total, scale * _distortion(aim, original, pixels)
 
 
 def drawn_parts(picture: Picture, pixels: Samples, layout: Layout) -> Mask | None:
@@ -154,6 +154,14 @@ def choose(
             if _rate(pieces) + outside < least:
                 return parts, pieces
     return best
+
+
+def _distortion(aim: Aim, original: Samples, pixels: Samples) -> float:
+    """Sum of squared errors, or 1 - MS-SSIM, of pixels (H, W, 1 or 3)."""
+    if aim == "ms-ssim":
+        return 1 - ms_ssim(original, pixels)
+    errors = np.subtract(pixels, original, dtype=np.int32)
+    return int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
 
 
 def _rate(pieces: Sequence[Piece]) -> int:

@@ -91,6 +91,12 @@ class Synthesis:
             samples = np.rint((samples + np.float32(0.5)) * np.float32(255)).clip(0, 255)
             place[...] = np.rint(samples.mean(axis=2, keepdims=True)) if pixels.shape[2] == 1 else samples
 
+    def alone(self, values: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        """Pixels (H, W, 1 or 3) of a region by itself, without those around it: of its decoded latents (h, w, C)."""
+        pixels = np.empty(shape, np.uint8)
+        self.pixels(values, (0, 0), Region(0, 0, *values.shape[:2]), pixels)
+        return pixels
+
     def _noise(self, top: int, left: int, latents: npt.NDArray[np.int32]) -> Any:
         """Noise for latents (1, h, w, C) of which the first is in this row and column of the picture's."""
         if not self._sizes.noise:
