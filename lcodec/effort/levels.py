@@ -34,7 +34,7 @@ Pixels = npt.NDArray[np.uint8]
 #: Latents (h, w, C), in units of standard deviation, and hyper-latents of a region.
 _Latents = tuple[Floats, Floats]
 
-#: Bytes for each latent of a region where symbols are chosen, with the codes that are tried; and those of torch itself.
+#: Bytes for each latent of a region where symbols are chosen, and those of torch itself.
 #: Measured as the growth of the process, on pictures of 768x768 and 1024x1024.
 _CHOSEN, _TORCH = 72, 160 << 20
 
