@@ -23,6 +23,7 @@ from lcodec.execution.stages import Synthesis
 from lcodec.goal import MS_SSIM_WEIGHT, Aim, Goal
 from lcodec.metrics import ms_ssim
 from lcodec.metrics.ms_ssim import MIN_SIDE_PX
+from lcodec.metrics.psnr import squared_error
 from lcodec.networks.gains import QUALITY_STEPS
 from lcodec.networks.transforms import LATENT_STRIDE
 from lcodec.picture import Picture
@@ -160,8 +161,7 @@ def _distortion(aim: Aim, original: Samples, pixels: Samples) -> float:
     """Sum of squared errors, or 1 - MS-SSIM, of pixels (H, W, 1 or 3)."""
     if aim == "ms-ssim":
         return 1 - ms_ssim(original, pixels)
-    errors = np.subtract(pixels, original, dtype=np.int32)
-    return int(np.einsum("hwc,hwc->", errors, errors, dtype=np.int64))
+    return squared_error(original, pixels)
 
 
 def _rate(pieces: Sequence[Piece]) -> int:

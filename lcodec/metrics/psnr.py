@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_pair", "psnr", "psnr_y"]
+__all__ = ["check_pair", "psnr", "psnr_y", "squared_error"]
 
 PEAK = 255  # largest 8-bit sample
 LUMA = np.array([0.299, 0.587, 0.114])  # of R, G, B: full-range Y of BT.601, as in JPEG
@@ -30,12 +30,19 @@ def psnr(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
         ValueError: the shapes differ, are not (H, W, C), are empty, or the samples are not uint8.
     """
     check_pair(first, second)
-    difference = first.astype(np.int32) - second  # (H, W, C), -255..255
-    # An integer sum: exact, so the figure is the same on every machine. 2^31 samples of 255^2 stay under 2^47.
-    squares = int(np.einsum("hwc,hwc->", difference, difference, dtype=np.int64))
+    squares = squared_error(first, second)
     if squares == 0:
         return math.inf
     return 10 * math.log10(PEAK**2 * first.size / squares)
+
+
+def squared_error(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> int:
+    """Return the sum of squared errors of two 8-bit pictures of one shape (H, W, C).
+
+    It is an integer sum: exact, so the figure is the same on every machine. 2^31 samples of 255^2 stay under 2^47.
+    """
+    difference = np.subtract(first, second, dtype=np.int32)  # -255..255
+    return int(np.einsum("hwc,hwc->", difference, difference, dtype=np.int64))
 
 
 def psnr_y(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
