@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcodec.effort import encoder, refine
-from lcodec.effort.descent import FASTEST, SLOWEST, Descent, Pace, relaxed
+from lcodec.effort.descent import FASTEST, SLOWEST, STEEP, Descent, Pace, relaxed
 from lcodec.effort.rdoq import Rdoq
 from lcodec.entropy.coder import SymbolEncoder
 from lcodec.entropy.cost import symbol_bits
@@ -145,11 +145,22 @@ def test_latents_move_to_where_the_cost_is_less() -> None:
     descent, loss = descent_at(5000, picture(64, 96))
     gradient = descent.gradient(decoded)
     curvature = GENERATOR.uniform(5, 20, MODEL.entropy.channels).astype(np.float32)
-    still, half, whole = (relaxed(latents, decoded, gradient, curvature, part) for part in (0, 0.5, 1))
+    still, half, whole = (relaxed(latents, decoded, gradient, curvature, part, "mse") for part in (0, 0.5, 1))
     np.testing.assert_array_equal(still, latents)
     np.testing.assert_allclose(half, (latents + whole) / 2, atol=1e-4)
     moved = decoded + 0.001 * (whole - decoded)
     assert loss(torch.tensor(moved)) < loss(torch.tensor(decoded))
+
+
+def test_steps_are_shorter_where_ms_ssim_is_steep() -> None:
+    curvature = GENERATOR.uniform(5, 20, 40).astype(np.float32)
+    latents, errors = floats(1, 3, 40), floats(1, 1, 40)
+    steepness = np.array([1, STEEP, 4 * STEEP], np.float32)[:, None]
+    decoded, gradient = latents + errors, errors * curvature * steepness
+    plain, moved = (relaxed(latents, decoded, gradient, curvature, 0.1, aim) - latents for aim in ("mse", "ms-ssim"))
+    np.testing.assert_allclose(moved, plain * [[1.0], [1.0], [0.25]], atol=1e-4)
+    unmoved = relaxed(latents, latents, np.zeros_like(gradient), curvature, 0.1, "ms-ssim")
+    np.testing.assert_array_equal(unmoved, latents)  # no errors, no gradient
 
 
 def test_drafts_are_nearly_the_code() -> None:

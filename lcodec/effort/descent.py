@@ -34,6 +34,15 @@ OF_TWO = (1.5, 0.7)
 LEAST = 0.2
 #: Within which a pace stays.
 SLOWEST, FASTEST = 0.1, 1.2
+#: With MS-SSIM, how steep a place may be (its curvature, in multiples of what was measured) before steps are shorter
+#: there. MS-SSIM divides squared errors by the variance of the original around them, so they count for many times more
+#: where a picture is smooth: steps went too far there, and made files larger and worse. On parts of five validation
+#: photos, at qualities 15, 50 and 90, level 2 takes 2.4, 2.0 and 7.7 % less at equal distortion (one of them is smooth;
+#: the four others 1.6, 0.1 and -0.1), level 5 1.4, 0.4 and 0.2. With 1.7 and 2.4 both take more. With MSE, to which
+#: all squared errors are alike, such bounds gained nothing.
+STEEP = 2.0
+#: The least error of a place that steepness is told by, as a share of the mean.
+QUIET = 0.1
 
 
 class Pace:
@@ -117,11 +126,11 @@ class Descent:
                 assert_never(self._aim)
 
 
-def relaxed(latents: Floats, decoded: Floats, gradient: Floats, curvature: Floats, part: float) -> Floats:
+def relaxed(latents: Floats, decoded: Floats, gradient: Floats, curvature: Floats, part: float, aim: Aim) -> Floats:
     """Latents moved a part of the way to where the gradient would vanish, (h, w, C).
 
     Newton's step from the decoded latents, by the curvature of each alone, relaxed: as all move at once, whole steps
-    would overshoot.
+    would overshoot. With MS-SSIM it is shorter where the distortion is steeper than measured.
 
     Args:
         latents: (h, w, C), in quantisation steps.
@@ -129,10 +138,29 @@ def relaxed(latents: Floats, decoded: Floats, gradient: Floats, curvature: Float
         gradient: (h, w, C) there.
         curvature: (C,) by how much it grows with an error of one step.
         part: of the way, 0 to 1.
+        aim: which distortion.
     """
     optimum = gradient / -curvature
     optimum += decoded
     optimum -= latents
     optimum *= np.float32(part)
+    if aim == "ms-ssim":
+        steepness = _steepness(decoded - latents, gradient, curvature)
+        optimum *= (STEEP / np.maximum(steepness, STEEP))[..., None]
     optimum += latents
     return optimum
+
+
+def _steepness(errors: Floats, gradient: Floats, curvature: Floats) -> Floats:
+    """Curvature at each place, (h, w), in multiples of what was measured: by the gradient that errors there make.
+
+    Args:
+        errors: (h, w, C), in quantisation steps.
+        gradient: (h, w, C) there.
+        curvature: (C,) as measured.
+    """
+    found = (gradient * gradient / curvature).sum(axis=2)
+    expected = (errors * errors * curvature).sum(axis=2)
+    least = max(float(expected.mean()) * QUIET, float(np.finfo(np.float32).tiny))
+    steepness: Floats = np.sqrt(found / np.maximum(expected, np.float32(least)))
+    return steepness

@@ -117,7 +117,7 @@ class _Measurement:
 
     def __init__(self, model: Model, entropy: EntropyModel, engine: Engine, quality_step: int) -> None:
         self._entropy, self._engine, self.quality_step = entropy, engine, quality_step
-        self._aim: Aim = model.goal.aim
+        self.aim: Aim = model.goal.aim
         self._multiplier = model.goal.multiplier(quality_step / QUALITY_STEPS)
         self._analyses = Analyses(engine, model, quality_step)
         self._synthesis = Synthesis(engine, model, quality_step)
@@ -138,7 +138,7 @@ class _Measurement:
 
     def _db(self, coded: Coded, pixels: Pixels) -> float:
         shown = self._synthesis.alone(coded.values, pixels.shape)
-        return psnr(pixels, shown) if self._aim == "mse" else ms_ssim_db(ms_ssim(pixels, shown))
+        return psnr(pixels, shown) if self.aim == "mse" else ms_ssim_db(ms_ssim(pixels, shown))
 
     def _encode(self, photo: _Photo, choose: Choice) -> Coded:
         return self._entropy.encode(photo.latents, photo.hyper_latents, self.quality_step, choose)
@@ -155,7 +155,7 @@ class _Measurement:
             picture = (synthesis(self._ops, values * self._inverse, self._gain) + 0.5) * 255
             original = torch.tensor(pixels[None]).float()
             mse = (picture - original).square().mean(dim=(1, 2, 3))
-            loss = self._multiplier * distortion(self._aim, picture, original, mse).sum() * pixels[..., 0].size
+            loss = self._multiplier * distortion(self.aim, picture, original, mse).sum() * pixels[..., 0].size
             (gradient,) = torch.autograd.grad(loss, values)
         found: Floats = gradient[0].numpy()
         return found
@@ -324,7 +324,7 @@ def _measure_descent_at(
 
     def moved(part: float, choices: list[Rdoq], decoded: list[Floats], gradients: list[Floats]) -> list[Rdoq]:
         return [
-            choose.of(relaxed(choose.wanted, values, gradient, curvature, part))
+            choose.of(relaxed(choose.wanted, values, gradient, curvature, part, measurement.aim))
             for choose, values, gradient in zip(choices, decoded, gradients, strict=True)
         ]
 
