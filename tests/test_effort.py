@@ -23,7 +23,7 @@ from lcodec.execution.engine import Engine
 from lcodec.execution.memory import workers_to_encode
 from lcodec.execution.regions import Layout
 from lcodec.goal import MS_SSIM_WEIGHT, Goal
-from lcodec.metrics import ms_ssim
+from lcodec.metrics import ms_ssim, psnr
 from lcodec.picture import Picture
 from lcodec.training.export import parameters_of, write_model
 from lcodec.zoo import Model, Zoo
@@ -130,6 +130,15 @@ def test_a_photo_costs_less_with_each_kind_of_effort(name: str, short: Callable[
     none, choice, descent, annealing = (cost(photo, model, 60, effort) for effort in (0, 1, 3, 6))
     assert annealing < 0.99 * choice < 0.99 * none
     assert descent == choice if name == "ms-ssim-fast" else annealing < descent < 0.99 * choice
+
+
+@pytest.mark.parametrize("effort", [2, 4])
+def test_steps_hold_where_ms_ssim_is_steep(effort: int) -> None:
+    """Each step used to undo more than the one before had won: files became many times larger, and far worse."""
+    flat, zoo = Picture(np.full((176, 176, 3), 250, np.uint8)), Zoo()
+    plain, moved = (encode(flat, zoo.load("ms-ssim"), 100, effort=level, exact=False) for level in (0, effort))
+    assert len(moved) <= len(plain)
+    assert psnr(flat.pixels, decode(moved, zoo).pixels) > 50
 
 
 def test_annealing_is_done_once(measured: Model, monkeypatch: pytest.MonkeyPatch, short: Callable[[int], None]) -> None:
