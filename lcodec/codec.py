@@ -120,7 +120,9 @@ def encode(
     with engine.spread(many) as spread:
         way, pieces = plain, None
         if drawn is not None:
-            judge = Judge(Synthesis(engine, coder, quality_step), coder.goal, quality_step, plain.pixels, drawn)
+            # Judged are the codes of `quick`, whose steps may be coarser than those of the quality that was asked for.
+            synthesis = Synthesis(engine, coder, quick.quality_step)
+            judge = Judge(synthesis, coder.goal, quality_step, plain.pixels, drawn)
             way, pieces = choose(picture, plain, judge, layout, code, spread, slowly=effort > 2)
         if pieces is None or quick is not spent:
             pieces = code(way, level=spent)

@@ -74,9 +74,9 @@ class Coding(Protocol):
 class Judge:
     """What errors of the networks cost."""
 
-    synthesis: Synthesis
+    synthesis: Synthesis  #: at the quality of the quantisation steps that pieces are coded with
     goal: Goal  #: of the model
-    quality_step: int  #: 0..QUALITY_STEPS
+    quality_step: int  #: 0..QUALITY_STEPS, that is asked for: lambda's
     pixels: Samples  #: (H, W, 1 or 3), the picture
     drawn: Mask  #: (H, W), what is drawn of it
 
