@@ -133,13 +133,14 @@ def encode(
     from lcodec.cli.batch.coding import Encoding
     from lcodec.picture import WHITE, parse_colour
 
+    colour = parse_colour(background)  # a wrong one is an error, be it needed or not
     encoding = Encoding.of(
         model_wanted,
         quality=quality,
         effort=effort,
         target=target,
         alpha=alpha,
-        background=parse_colour(background) if alpha == "flatten" else WHITE,
+        background=colour if alpha == "flatten" else WHITE,
         metadata=metadata,
         strict_depth=depth == "strict",
         device=device,

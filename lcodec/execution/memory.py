@@ -83,7 +83,7 @@ def _affordable(sizes: Architecture, memory: int, layout: Layout, cores: int, ne
     held = _BASE + sizes.model_bytes
     if held + need(1) > memory:
         least = -(-(held + need(1)) >> 20)
-        limit = f"memory is limited to {memory >> 20} MiB"
+        limit = f"memory is limited to {memory >> 20 or 'less than 1'} MiB"
         raise LimitError(f"a picture of this size takes at least {least} MiB, and {limit}")
     most = min(cores, len(layout.regions))
     return max(workers for workers in range(1, most + 1) if held + need(workers) <= memory)

@@ -133,6 +133,7 @@ def test_strict_depth(run: Run, photo: Path) -> None:
         ["--alpha", "maybe"],
         ["--depth", "16"],
         ["--alpha", "flatten", "--background", "nocolour"],
+        ["--background", "nocolour"],  # also where it is of no use
     ],
 )
 def test_nonsense_is_refused(run: Run, photo: Path, arguments: list[str]) -> None:
