@@ -354,8 +354,8 @@ def _prepared(picture: Picture, alpha: str, background: str, metadata: str | Col
     for name in names:
         if name not in METADATA:
             raise UsageError(f"metadata are some of {', '.join(METADATA)}, or all or none, not {name!r}")
-    kept, colour = {name: getattr(picture, name) for name in METADATA if name in names}, parse_colour(background)
-    picture = Picture(picture.pixels, alpha=picture.alpha, **kept)
+    colour = parse_colour(background)  # a wrong one is an error, be it needed or not
+    picture = Picture(picture.pixels, alpha=picture.alpha, **{name: getattr(picture, name) for name in names})
     if alpha == "flatten":
         return picture.flattened(colour)
     return replace(picture, alpha=None) if alpha == "drop" else picture

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import lcodec
 from lcodec.codec import decode, encode
 from lcodec.container import pack, read_header, unpack
 from lcodec.errors import DamagedError, PictureError
@@ -190,3 +191,9 @@ def test_the_visible_result_is_right_on_any_background(background: tuple[int, in
     plain_error = np.abs(Picture(plain.pixels, alpha=alpha).flattened(background).pixels - wanted)
     assert error[alpha == 0].max() == 0
     assert error.mean() < 1.1 * plain_error.mean()
+
+
+def test_a_wrong_background_is_an_error_be_it_needed_or_not() -> None:
+    for alpha in ("keep", "drop", "flatten"):
+        with pytest.raises(lcodec.UsageError, match="'x'"):
+            lcodec.encode(picture(8, 8), alpha=alpha, background="x")

@@ -289,6 +289,8 @@ def test_levels_of_effort_choose_alike() -> None:
     files = [encode(Picture(page_with_a_photo()), SHIPPED.load("mse-fast"), 100, effort=effort) for effort in (0, 1, 2)]
     assert len({exact_share(unpack(data)) for data in files}) == 1
     assert len(files[0]) > len(files[1]) > len(files[2])
+    small = Picture(page(64, 96, photo=0.5))
+    assert len({exact_share(unpack(encode(small, MODEL, 30, effort=effort))) for effort in (0, 1, 2, 5)}) == 1
 
 
 def test_progress_of_a_choice_is_told_in_order() -> None:

@@ -134,6 +134,8 @@ def test_memory_limits_the_workers(size: str) -> None:
         assert counts[0] < counts[-1]
         with pytest.raises(LimitError, match=r"at least \d+ MiB"):
             most(sizes, 100 << 20, largest, 2)
+        with pytest.raises(LimitError, match=r"limited to less than 1 MiB$"):
+            most(sizes, 1000, largest, 2)
 
 
 @given(

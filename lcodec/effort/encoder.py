@@ -170,7 +170,7 @@ class Encoder:
                     pace.look(gradient, before, curvature)
                 before = gradient
             length = part * pace.factor if pace else part
-            moved = relaxed(choice.wanted, decoded, gradient, curvature, length, self._cost[0])
+            moved = relaxed(choice.wanted, decoded, gradient, curvature, length, self._model.goal.aim)
             choice = replace(choice, wanted=moved, dependent=self._dependent)
             progress(done / len(parts))
         return choice.weighted(factors[-1])
